@@ -1,0 +1,158 @@
+//! The two clocks a session lives by.
+//!
+//! Wall time (UTC) is what people book and what the log says; boot time (`CLOCK_BOOTTIME`) is what an open session keeps,
+//! because it neither steps nor stops during suspend, as `std::time::Instant` does on Linux.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+/// A reading of the boot clock: nanoseconds since the machine booted, suspend included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BootInstant(u64);
+
+impl BootInstant {
+    /// An instant no deadline reaches.
+    pub const FAR_FUTURE: Self = Self(u64::MAX);
+
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Time from `earlier` to `self`; zero when `earlier` is later.
+    pub fn saturating_since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    pub fn saturating_add(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(by)))
+    }
+
+    pub fn saturating_sub(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(nanos(by)))
+    }
+}
+
+/// Where time comes from. Everything that decides by time takes its `now` from one of these.
+pub trait Clock: Send + Sync + Debug {
+    /// The wall clock, UTC. May step.
+    fn wall(&self) -> DateTime<Utc>;
+
+    /// The boot clock. Never steps.
+    fn boot(&self) -> BootInstant;
+
+    /// The boot instant at which the wall clock will read `at`, if it does not step before then. An instant that is past
+    /// maps to a past boot instant, down to zero.
+    fn boot_at(&self, at: DateTime<Utc>) -> BootInstant {
+        let (wall, boot) = (self.wall(), self.boot());
+        match (at - wall).to_std() {
+            Ok(ahead) => boot.saturating_add(ahead),
+            Err(_) => boot.saturating_sub((wall - at).to_std().unwrap_or_default()),
+        }
+    }
+
+    /// The wall reading that goes with a boot instant, by the clock's present offset.
+    fn wall_at(&self, at: BootInstant) -> DateTime<Utc> {
+        let (wall, boot) = (self.wall(), self.boot());
+        if at >= boot { wall + at.saturating_since(boot) } else { wall - boot.saturating_since(at) }
+    }
+}
+
+pub type SharedClock = Arc<dyn Clock>;
+
+/// The machine's own clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl SystemClock {
+    pub fn shared() -> SharedClock {
+        Arc::new(Self)
+    }
+}
+
+impl Clock for SystemClock {
+    fn wall(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    fn boot(&self) -> BootInstant {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+        let nanos = u64::try_from(now.tv_nsec).unwrap_or_default();
+        BootInstant(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+    }
+}
+
+/// A clock for tests: wall and boot time move only when told to, together or apart.
+#[derive(Debug)]
+pub struct ManualClock {
+    readings: Mutex<(DateTime<Utc>, BootInstant)>,
+}
+
+impl ManualClock {
+    pub fn new(wall: DateTime<Utc>, boot: BootInstant) -> Arc<Self> {
+        Arc::new(Self { readings: Mutex::new((wall, boot)) })
+    }
+
+    /// Lets time pass: both clocks move.
+    pub fn advance(&self, by: Duration) {
+        let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        readings.0 += by;
+        readings.1 = readings.1.saturating_add(by);
+    }
+
+    /// Steps the wall clock alone, as an operator or NTP does.
+    pub fn step_wall(&self, to: DateTime<Utc>) {
+        self.readings.lock().unwrap_or_else(PoisonError::into_inner).0 = to;
+    }
+}
+
+impl Clock for ManualClock {
+    fn wall(&self) -> DateTime<Utc> {
+        self.readings.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn boot(&self) -> BootInstant {
+        self.readings.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+}
+
+fn nanos(of: Duration) -> u64 {
+    u64::try_from(of.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_instant_maps_to_the_boot_clock_and_back() {
+        let wall = DateTime::from_timestamp(1_800_000_000, 0).expect("in range");
+        let clock = ManualClock::new(wall, BootInstant::from_nanos(5_000_000_000));
+        let later = wall + Duration::from_secs(60);
+        assert_eq!(clock.boot_at(later), BootInstant::from_nanos(65_000_000_000));
+        assert_eq!(clock.wall_at(clock.boot_at(later)), later);
+        assert_eq!(clock.boot_at(wall - Duration::from_secs(2)), BootInstant::from_nanos(3_000_000_000));
+    }
+
+    #[test]
+    fn a_step_of_the_wall_clock_leaves_the_boot_clock_alone() {
+        let wall = DateTime::from_timestamp(1_800_000_000, 0).expect("in range");
+        let clock = ManualClock::new(wall, BootInstant::from_nanos(7));
+        clock.step_wall(wall + Duration::from_secs(3600));
+        assert_eq!(clock.boot(), BootInstant::from_nanos(7));
+    }
+
+    #[test]
+    fn the_system_clock_moves_forward() {
+        let first = SystemClock.boot();
+        assert!(SystemClock.boot() >= first);
+        assert!(first > BootInstant::default());
+    }
+}

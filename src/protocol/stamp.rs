@@ -1,0 +1,1 @@
+//! The stamp in the test picture.
