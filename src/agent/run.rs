@@ -1,0 +1,272 @@
+//! The shell around `core`: carries out its actions, brings it events and the boot clock.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::client::Endpoint;
+use super::config::{AgentConfig, AgentError};
+use super::core::{Action, CloseWhy, Core, Event, LinkId, StreamId};
+use super::link::{self, LinkEvent};
+use super::publisher::{Publisher, PublisherSpec};
+use crate::clock::{BootInstant, SharedClock};
+use crate::protocol::{
+    ClientMessage, IncomingAnswer, IncomingCandidate, OutgoingOffer, Publish, ServerMessage,
+    SessionDescription,
+};
+
+/// A tokio timer stands still while the machine is suspended, the boot clock does not: a wait is never longer than this
+/// before the boot clock is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const INBOX: usize = 64;
+
+/// Runs an agent until `shutdown` is ready, then closes what is open. Losing the server is no reason to end.
+pub async fn run(
+    config: AgentConfig,
+    clock: SharedClock,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), AgentError> {
+    config.check()?;
+    let endpoint: Endpoint = config.server.parse()?;
+    let mut agent = Agent::new(config, endpoint, clock);
+    tokio::pin!(shutdown);
+    loop {
+        let due = wait_until(agent.clock.clone(), agent.core.next_due());
+        let event = tokio::select! {
+            () = &mut shutdown => break,
+            Some((link, event)) = agent.inbox.recv() => agent.link_event(link, event).await,
+            Some(Ok(step)) = agent.steps.join_next() => agent.step_done(step).await,
+            () = due => Some(Event::Tick),
+        };
+        if let Some(event) = event {
+            agent.take(event);
+        }
+    }
+    agent.close().await;
+    Ok(())
+}
+
+/// Ends when the boot clock reaches `due`; never for `None`.
+async fn wait_until(clock: SharedClock, due: Option<BootInstant>) {
+    let Some(due) = due else { return std::future::pending().await };
+    loop {
+        let left = due.saturating_since(clock.boot());
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(LOOK_AGAIN)).await;
+    }
+}
+
+struct Agent {
+    config: AgentConfig,
+    endpoint: Endpoint,
+    clock: SharedClock,
+    core: Core,
+    inbox: mpsc::Receiver<(LinkId, LinkEvent)>,
+    to_inbox: mpsc::Sender<(LinkId, LinkEvent)>,
+    link: Option<Link>,
+    publishers: HashMap<StreamId, Publisher>,
+    /// Work on peer connections, which takes milliseconds, beside the loop.
+    steps: JoinSet<Step>,
+    /// The cameras that the last `publish` named.
+    cameras: Vec<String>,
+}
+
+struct Link {
+    id: LinkId,
+    outgoing: mpsc::Sender<ClientMessage>,
+    local_ip: IpAddr,
+}
+
+enum Step {
+    Offered { stream: StreamId, link: LinkId, made: Result<(Publisher, String), webrtc::error::Error> },
+    Failed(StreamId),
+    Closed,
+}
+
+impl Agent {
+    fn new(config: AgentConfig, endpoint: Endpoint, clock: SharedClock) -> Self {
+        let (to_inbox, inbox) = mpsc::channel(INBOX);
+        let core = Core::new(clock.boot(), rand::random());
+        Self {
+            config,
+            endpoint,
+            clock,
+            core,
+            inbox,
+            to_inbox,
+            link: None,
+            publishers: HashMap::new(),
+            steps: JoinSet::new(),
+            cameras: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        for action in self.core.handle(self.clock.boot(), event) {
+            self.carry_out(action);
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Connect(id) => {
+                let (endpoint, token) = (self.endpoint.clone(), self.config.token.clone());
+                let outgoing =
+                    link::start(id, endpoint, token, self.config.name.clone(), self.to_inbox.clone());
+                self.link = Some(Link { id, outgoing, local_ip: Ipv4Addr::UNSPECIFIED.into() });
+            }
+            Action::Offer { stream, link, deadline } => self.offer(stream, link, deadline),
+            Action::MoveDeadline { stream, deadline } => {
+                if let Some(publisher) = self.publishers.get(&stream) {
+                    publisher.move_deadline(deadline);
+                }
+            }
+            Action::Close { stream, why } => self.close_stream(stream, why),
+        }
+    }
+
+    fn offer(&mut self, stream: StreamId, link: LinkId, deadline: BootInstant) {
+        let Some(toward) = self.link.as_ref().filter(|up| up.id == link).map(|up| up.local_ip) else {
+            return;
+        };
+        let spec = PublisherSpec {
+            robot: self.config.name.clone(),
+            cameras: self.cameras.clone(),
+            toward,
+            deadline,
+            clock: self.clock.clone(),
+        };
+        tracing::info!(seconds = deadline.saturating_since(self.clock.boot()).as_secs(), "publishing");
+        self.steps.spawn(async move { Step::Offered { stream, link, made: Publisher::offer(spec).await } });
+    }
+
+    fn close_stream(&mut self, stream: StreamId, why: CloseWhy) {
+        // A stream that is still being made is closed when it is done: see `step_done`.
+        let Some(publisher) = self.publishers.remove(&stream) else { return };
+        match why {
+            CloseWhy::Deadline => tracing::info!("the deadline is reached: the peer connection ends"),
+            CloseWhy::Unpublished => tracing::info!("publishing ends early, as the server asked"),
+            CloseWhy::Failed => tracing::warn!("the peer connection failed"),
+            CloseWhy::Replaced => tracing::info!("a new peer connection replaces this one"),
+        }
+        self.steps.spawn(async move {
+            publisher.close().await;
+            Step::Closed
+        });
+    }
+
+    async fn link_event(&mut self, id: LinkId, event: LinkEvent) -> Option<Event> {
+        match event {
+            LinkEvent::Up { local_ip } => {
+                let link = self.link.as_mut().filter(|link| link.id == id)?;
+                link.local_ip = local_ip;
+                tracing::info!(server = self.config.server, "registered");
+                Some(Event::Registered(id))
+            }
+            LinkEvent::Lost => {
+                self.link.take_if(|link| link.id == id);
+                Some(Event::LinkLost(id))
+            }
+            LinkEvent::Message(message) => self.message(id, message).await,
+        }
+    }
+
+    async fn message(&mut self, link: LinkId, message: ServerMessage) -> Option<Event> {
+        match message {
+            ServerMessage::Publish(Publish { cameras, in_ms }) => {
+                self.cameras = self.chosen(cameras);
+                Some(Event::Publish { link, in_ms })
+            }
+            ServerMessage::Unpublish(_) => Some(Event::Unpublish(link)),
+            ServerMessage::Answer(IncomingAnswer { answer, .. }) => self.answer(answer).await,
+            ServerMessage::IceCandidate(IncomingCandidate { candidate: Some(candidate), .. }) => {
+                let publisher = self.publishers.get(&self.core.stream()?)?;
+                if let Err(error) = publisher.add_candidate(candidate).await {
+                    tracing::debug!(%error, "a candidate that cannot be used");
+                }
+                None
+            }
+            ServerMessage::EmergencyStop(stop) => {
+                tracing::warn!(engaged = stop.engaged, reason = stop.reason, "emergency stop");
+                None
+            }
+            ServerMessage::Error(error) => {
+                tracing::warn!(code = error.code, message = error.message, "the server reports an error");
+                None
+            }
+            _ => None,
+        }
+    }
+
+    async fn answer(&mut self, answer: SessionDescription) -> Option<Event> {
+        let stream = self.core.stream()?;
+        let publisher = self.publishers.get(&stream)?;
+        match publisher.accept_answer(answer.sdp).await {
+            Ok(()) => Some(Event::Answered(stream)),
+            Err(error) => {
+                tracing::warn!(%error, "the server's answer cannot be used");
+                Some(Event::StreamFailed(stream))
+            }
+        }
+    }
+
+    async fn step_done(&mut self, step: Step) -> Option<Event> {
+        match step {
+            Step::Closed => None,
+            Step::Failed(stream) => Some(Event::StreamFailed(stream)),
+            Step::Offered { stream, made: Err(error), .. } => {
+                tracing::error!(%error, "no peer connection could be made");
+                Some(Event::StreamFailed(stream))
+            }
+            Step::Offered { stream, link, made: Ok((publisher, sdp)) } => {
+                if self.core.stream() != Some(stream) {
+                    self.steps.spawn(async move {
+                        publisher.close().await;
+                        Step::Closed
+                    });
+                    return None;
+                }
+                // It may have moved while the offer was made.
+                if let Some(deadline) = self.core.deadline() {
+                    publisher.move_deadline(deadline);
+                }
+                let failure = publisher.failure();
+                self.steps.spawn(async move {
+                    failure.await;
+                    Step::Failed(stream)
+                });
+                self.publishers.insert(stream, publisher);
+                let offer = OutgoingOffer { to: None, offer: SessionDescription::offer(sdp) };
+                let link = self.link.as_ref().filter(|up| up.id == link)?;
+                // A link that takes nothing any more is reported lost by itself.
+                let _ = link.outgoing.send(ClientMessage::Offer(offer)).await;
+                None
+            }
+        }
+    }
+
+    /// The cameras that a `publish` names, in the robot's order; all of them where it names none that this robot has.
+    fn chosen(&self, named: Option<Vec<String>>) -> Vec<String> {
+        let all = self.config.sources.iter().map(|source| source.camera.clone());
+        let Some(named) = named.filter(|named| !named.is_empty()) else { return all.collect() };
+        let chosen: Vec<_> = all.clone().filter(|camera| named.contains(camera)).collect();
+        if chosen.is_empty() {
+            tracing::warn!(?named, "none of these cameras is here: publishing all");
+            return all.collect();
+        }
+        chosen
+    }
+
+    async fn close(mut self) {
+        self.link = None;
+        for (_, publisher) in self.publishers.drain() {
+            publisher.close().await;
+        }
+        self.steps.shutdown().await;
+    }
+}
