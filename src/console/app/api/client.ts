@@ -1,0 +1,108 @@
+import { ApiError, problemOf, unreachable } from './problem.js';
+import type {
+  AvailableSlots,
+  Booking,
+  Health,
+  IssuedCredential,
+  List,
+  NewBooking,
+  NewRobot,
+  NewUser,
+  Robot,
+  Robots,
+  ScheduledSlot,
+  SignedIn,
+  User,
+  WebRtcConfig,
+} from './types.js';
+
+export interface ClientOptions {
+  /** The present token, or null when nobody is signed in. */
+  token: () => string | null;
+  /** Called when the server no longer takes the token. */
+  onBadToken?: () => void;
+  fetch?: typeof fetch;
+}
+
+interface Ask {
+  method?: 'GET' | 'POST' | 'DELETE';
+  body?: unknown;
+  /** Sent without a token, and a 401 is an answer about the body, not about who is signed in. */
+  open?: boolean;
+}
+
+/** The REST interface, one method for each route that the console uses. Every failure is an `ApiError`. */
+export class Client {
+  readonly #fetch: typeof fetch;
+
+  constructor(private readonly options: ClientOptions) {
+    this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
+  }
+
+  login = (email: string, password: string) =>
+    this.#ask<SignedIn>('/auth/login', { body: { email, password }, open: true });
+  redeem = (body: { token: string; password: string; name?: string; email?: string }) =>
+    this.#ask<Partial<SignedIn>>('/auth/redeem', { body, open: true });
+  me = () => this.#ask<User>('/auth/me');
+  health = () => this.#ask<Health>('/health', { open: true });
+
+  robots = () => this.#ask<Robots>('/robots');
+  schedule = (from: string, to: string) =>
+    this.#ask<List<ScheduledSlot>>(`/bookings/schedule?${query({ start_date: from, end_date: to })}`);
+  availableSlots = (date: string, robotType: string) =>
+    this.#ask<AvailableSlots>(`/bookings/available-slots?${query({ date, robot_type: robotType })}`);
+
+  bookings = (after: string | null = null) => this.#list<Booking>('/bookings', after);
+  myBookings = () => this.#list<Booking>('/my-bookings', null);
+  booking = (id: string) => this.#ask<Booking>(`/bookings/${part(id)}`);
+  book = (body: NewBooking) => this.#ask<Booking>('/bookings', { body });
+  cancel = (id: string) => this.#ask<unknown>(`/bookings/${part(id)}`, { method: 'DELETE' });
+  terminate = (id: string, reason: string) =>
+    this.#ask<unknown>(`/admin/bookings/${part(id)}/terminate`, { body: { reason } });
+
+  webrtcConfig = () => this.#ask<WebRtcConfig>('/webrtc/config');
+
+  adminRobots = () => this.#list<Robot>('/admin/robots', null);
+  addRobot = (body: NewRobot) => this.#ask<Robot>('/admin/robots', { body });
+  issueCredential = (robot: string) =>
+    this.#ask<IssuedCredential>(`/admin/robots/${part(robot)}/credentials`, { body: {} });
+  adminUsers = () => this.#list<User>('/admin/users', null);
+  addUser = (body: NewUser) => this.#ask<User>('/admin/users', { body });
+
+  #list<Item>(route: string, after: string | null): Promise<List<Item>> {
+    return this.#ask<List<Item>>(`${route}?${query(after === null ? { limit: '1000' } : { limit: '1000', after })}`);
+  }
+
+  async #ask<Reply>(route: string, ask: Ask = {}): Promise<Reply> {
+    const headers = new Headers({ accept: 'application/json' });
+    const token = this.options.token();
+    if (!ask.open && token !== null) headers.set('authorization', `Bearer ${token}`);
+    if (ask.body !== undefined) headers.set('content-type', 'application/json');
+    const init: RequestInit = {
+      method: ask.method ?? (ask.body === undefined ? 'GET' : 'POST'),
+      headers,
+      cache: 'no-store',
+      credentials: 'omit',
+      ...(ask.body === undefined ? {} : { body: JSON.stringify(ask.body) }),
+    };
+    const reply = await this.#fetch(route, init).catch(() => {
+      throw unreachable();
+    });
+    if (!reply.ok) {
+      if (reply.status === 401 && !ask.open) this.options.onBadToken?.();
+      throw await problemOf(reply);
+    }
+    if (reply.status === 204) return undefined as Reply;
+    return (await reply.json().catch(() => {
+      throw new ApiError(reply.status, 'unexpected', 'The server answered with something this page cannot read.');
+    })) as Reply;
+  }
+}
+
+function part(of: string): string {
+  return encodeURIComponent(of);
+}
+
+function query(of: Record<string, string>): string {
+  return new URLSearchParams(of).toString();
+}

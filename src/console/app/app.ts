@@ -1,0 +1,138 @@
+import { html, LitElement, nothing, type TemplateResult } from 'lit';
+import { customElement, state } from 'lit/decorators.js';
+import icon from './icon.svg';
+import { session } from './context.js';
+import './pages/admin-bookings.js';
+import './pages/admin-robots.js';
+import './pages/admin-users.js';
+import './pages/bookings.js';
+import './pages/redeem.js';
+import './pages/robots.js';
+import './pages/sign-in.js';
+import './pages/watch.js';
+import { isOpen, routeOf, TITLES, type Route } from './router.js';
+
+/** The frame around the pages: who is signed in, where one can go, and which page the fragment names. */
+@customElement('curfew-app')
+export class App extends LitElement {
+  @state() private route: Route = this.#take();
+  /** Where to go after signing in. */
+  #next = '#/robots';
+
+  protected override createRenderRoot(): this {
+    return this;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    addEventListener('hashchange', this.#go);
+    session.addEventListener('change', this.#go);
+    this.#go();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    removeEventListener('hashchange', this.#go);
+    session.removeEventListener('change', this.#go);
+  }
+
+  protected override render() {
+    const signedIn = session.current !== null;
+    return html`
+      <a class="skip button" href=${location.hash || '#/'} @click=${this.#skip}>Skip to content</a>
+      <header class="top">
+        <a class="brand" href="#/"><img src=${icon} alt="" />Curfew</a>
+        ${signedIn ? this.#navigation() : nothing}
+      </header>
+      <main>${this.#page()}</main>
+    `;
+  }
+
+  #page(): TemplateResult {
+    const { route } = this;
+    switch (route.page) {
+      case 'sign-in':
+        return html`<curfew-sign-in></curfew-sign-in>`;
+      case 'redeem':
+        return html`<curfew-redeem .token=${route.token}></curfew-redeem>`;
+      case 'robots':
+        return html`<curfew-robots></curfew-robots>`;
+      case 'bookings':
+        return html`<curfew-bookings></curfew-bookings>`;
+      case 'watch':
+        return html`<curfew-watch .booking=${route.booking}></curfew-watch>`;
+      case 'admin-robots':
+        return html`<curfew-admin-robots></curfew-admin-robots>`;
+      case 'admin-users':
+        return html`<curfew-admin-users></curfew-admin-users>`;
+      case 'admin-bookings':
+        return html`<curfew-admin-bookings></curfew-admin-bookings>`;
+      case 'unknown':
+        return html`<div class="page"><h1 tabindex="-1">There is no such page</h1><p><a href="#/">To the robots</a></p></div>`;
+    }
+  }
+
+  #navigation(): TemplateResult {
+    const admin = session.current?.user.role === 'admin';
+    const link = (page: Route['page'], href: string, text: string) =>
+      html`<a href=${href} aria-current=${this.route.page === page ? 'page' : nothing}>${text}</a>`;
+    return html`
+      <nav aria-label="Pages">
+        ${link('robots', '#/robots', 'Robots')} ${link('bookings', '#/bookings', 'My bookings')}
+        ${admin
+          ? html`${link('admin-robots', '#/admin/robots', 'Manage robots')}
+            ${link('admin-users', '#/admin/users', 'People')} ${link('admin-bookings', '#/admin/bookings', 'Sessions')}`
+          : nothing}
+      </nav>
+      <div class="who">
+        <span>${session.current?.user.name}</span>
+        <button type="button" @click=${() => session.end()}>Sign out</button>
+      </div>
+    `;
+  }
+
+  #go = () => {
+    const before = this.route.page;
+    const route = this.#take();
+    if (session.current === null && !isOpen(route)) {
+      this.#next = location.hash || '#/robots';
+      location.replace('#/sign-in');
+      return;
+    }
+    if (session.current !== null && isOpen(route)) {
+      location.replace(this.#next);
+      this.#next = '#/robots';
+      return;
+    }
+    this.route = route;
+    this.requestUpdate();
+    document.title = `${TITLES[route.page]} · Curfew`;
+    if (before !== route.page) void this.#focusHeading();
+  };
+
+  /** Reads the address. A one-time link's token is taken out of it, and out of the history, before anything else happens. */
+  #take(): Route {
+    const route = routeOf(location.hash);
+    if (route.page !== 'redeem') return route;
+    if (route.token !== null) {
+      history.replaceState(null, '', '#/redeem');
+      session.end();
+      return route;
+    }
+    return this.route?.page === 'redeem' ? this.route : route;
+  }
+
+  /** A new page begins at its heading, also for those who hear it. */
+  async #focusHeading(): Promise<void> {
+    await this.updateComplete;
+    await new Promise(requestAnimationFrame);
+    const field = this.querySelector<HTMLElement>('[autofocus]');
+    (field ?? this.querySelector<HTMLElement>('h1'))?.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }
+
+  #skip = (event: Event) => {
+    event.preventDefault();
+    this.querySelector<HTMLElement>('h1')?.focus();
+  };
+}

@@ -1,0 +1,30 @@
+import { html } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import { api, session } from '../context.js';
+import { field, Page, secretField } from '../parts/page.js';
+
+@customElement('curfew-sign-in')
+export class SignInPage extends Page {
+  protected override render() {
+    return html`
+      <div class="page gate">
+        <h1 tabindex="-1">Sign in</h1>
+        <form class="card form" @submit=${this.#submit}>
+          <label>E-mail <input name="email" type="email" autocomplete="username" required autofocus /></label>
+          <label>Password <input name="password" type="password" autocomplete="current-password" required /></label>
+          ${this.outcome()}
+          <button class="primary" ?disabled=${this.pending}>${this.pending ? 'Signing in…' : 'Sign in'}</button>
+        </form>
+      </div>
+    `;
+  }
+
+  #submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    const form = event.target as HTMLFormElement;
+    void this.attempt(async () => {
+      const reply = await api.login(field(form, 'email'), secretField(form, 'password'));
+      session.begin({ token: reply.access_token, user: reply.user });
+    });
+  };
+}

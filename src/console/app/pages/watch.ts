@@ -1,0 +1,90 @@
+import { html, nothing } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import type { Booking, Robot } from '../api/types.js';
+import { api, clock, readClock, session } from '../context.js';
+import { Page } from '../parts/page.js';
+import { windowText } from '../time/format.js';
+import type { ViewerState } from '../viewer/state.js';
+
+const CLOCK_EVERY_MS = 30_000;
+const DESCRIBE_AFTER_MS = 1500;
+
+/** The page around one `<curfew-viewer>`: which robot, which window, and where to go afterwards. */
+@customElement('curfew-watch')
+export class WatchPage extends Page {
+  @property({ attribute: false }) booking = '';
+  @state() private details: Booking | null = null;
+  @state() private robot: Robot | null = null;
+  @state() private over = false;
+  @state() private refused = false;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #fallback: ReturnType<typeof setTimeout> | undefined;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#timer = setInterval(() => void readClock(), CLOCK_EVERY_MS);
+    // A browser is not told why a WebSocket was refused; an ordinary request is.
+    this.#fallback = setTimeout(() => void this.#describe(), DESCRIBE_AFTER_MS);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearInterval(this.#timer);
+    clearTimeout(this.#fallback);
+  }
+
+  protected override render() {
+    const { details } = this;
+    const now = clock.now();
+    return html`
+      <div class="page watch">
+        <div class="heading">
+          <h1 tabindex="-1">${this.robot?.name ?? details?.robot_type ?? 'Live picture'}</h1>
+          <p class="muted">
+            ${details === null ? nothing : windowText(Date.parse(details.starts_at), Date.parse(details.ends_at), now)}
+          </p>
+        </div>
+        <curfew-viewer
+          .room=${this.booking}
+          .tokenProvider=${session.token}
+          .clock=${clock}
+          .rtcConfig=${rtcConfig}
+          @curfew-state=${this.#onState}
+          @curfew-first-frame=${() => void this.#describe()}
+        ></curfew-viewer>
+        ${this.refused ? nothing : this.outcome()}
+        <div class="row">
+          <a class="button" href="#/bookings">${this.over ? 'My bookings' : 'Leave'}</a>
+          ${this.over ? html`<a class="button primary" href="#/robots">Book again</a>` : nothing}
+        </div>
+      </div>
+    `;
+  }
+
+  #onState = (event: CustomEvent<{ state: ViewerState; message: string | null }>) => {
+    const { state: viewer } = event.detail;
+    this.refused = viewer.phase === 'refused';
+    this.over = viewer.phase === 'ended' || this.refused;
+    // The picture comes first; names and times are asked for when the way to it is under way or blocked.
+    if (viewer.phase !== 'connecting') void this.#describe();
+    if (viewer.phase === 'refused' && viewer.refusal?.code === 'bad_token') session.end();
+  };
+
+  async #describe(): Promise<void> {
+    if (this.details !== null) return;
+    await this.attempt(async () => {
+      const [details, robots] = await Promise.all([api.booking(this.booking), api.robots(), readClock()]);
+      this.details = details;
+      this.robot = robots.registry.find((robot) => robot.id === details.robot_id) ?? null;
+    });
+  }
+}
+
+async function rtcConfig(): Promise<RTCConfiguration> {
+  const config = await api.webrtcConfig();
+  return {
+    iceServers: config.ice_servers,
+    ...(config.ice_transport_policy === undefined ? {} : { iceTransportPolicy: config.ice_transport_policy }),
+    ...(config.bundle_policy === undefined ? {} : { bundlePolicy: config.bundle_policy }),
+  };
+}

@@ -1,0 +1,54 @@
+import { html, LitElement, nothing, type TemplateResult } from 'lit';
+import { state } from 'lit/decorators.js';
+import { inWords } from '../api/problem.js';
+
+/**
+ * What the console's pages share. They draw into the document itself, so that its one style sheet, password managers and
+ * `label for` work as anywhere.
+ */
+export abstract class Page extends LitElement {
+  @state() protected problem: string | null = null;
+  @state() protected done: string | null = null;
+  @state() protected pending = false;
+
+  protected override createRenderRoot(): this {
+    return this;
+  }
+
+  /** Runs one thing a person asked for; a failure is shown in words. Says whether it was done. */
+  protected async attempt(action: () => Promise<void>): Promise<boolean> {
+    if (this.pending) return false;
+    this.pending = true;
+    this.problem = null;
+    this.done = null;
+    try {
+      await action();
+      return true;
+    } catch (thrown) {
+      this.problem = inWords(thrown);
+      return false;
+    } finally {
+      this.pending = false;
+    }
+  }
+
+  /** Where the outcome of what was asked is shown, and read out. */
+  protected outcome(): TemplateResult {
+    return html`
+      <div role="alert">${this.problem === null ? nothing : html`<p class="notice error">${this.problem}</p>`}</div>
+      <div role="status">${this.done === null ? nothing : html`<p class="notice done">${this.done}</p>`}</div>
+    `;
+  }
+}
+
+/** The text of a named field of the form that an event came from. */
+export function field(form: HTMLFormElement, name: string): string {
+  const value = new FormData(form).get(name);
+  return typeof value === 'string' ? value.trim() : '';
+}
+
+/** Like `field`, with spaces kept: they are part of a password. */
+export function secretField(form: HTMLFormElement, name: string): string {
+  const value = new FormData(form).get(name);
+  return typeof value === 'string' ? value : '';
+}

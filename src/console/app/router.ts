@@ -1,0 +1,65 @@
+/** A page behind the fragment, and what its address says beyond its name. */
+export type Route =
+  | { page: 'sign-in' }
+  | { page: 'redeem'; token: string | null }
+  | { page: 'robots' }
+  | { page: 'bookings' }
+  | { page: 'watch'; booking: string }
+  | { page: 'admin-robots' }
+  | { page: 'admin-users' }
+  | { page: 'admin-bookings' }
+  | { page: 'unknown' };
+
+/** Reads `#/robots`, `#/watch/ID` and so on; the empty fragment is the list of robots. */
+export function routeOf(fragment: string): Route {
+  const [first = '', second = '', ...rest] = parts(fragment);
+  if (rest.length > 0) return { page: 'unknown' };
+  switch (first) {
+    case '':
+      return { page: 'robots' };
+    case 'redeem':
+      return { page: 'redeem', token: second === '' ? null : second };
+    case 'watch':
+      return second === '' ? { page: 'bookings' } : { page: 'watch', booking: second };
+    case 'admin':
+      if (second === 'robots' || second === 'users' || second === 'bookings') return { page: `admin-${second}` };
+      return { page: 'unknown' };
+    case 'sign-in':
+    case 'robots':
+    case 'bookings':
+      return second === '' ? { page: first } : { page: 'unknown' };
+    default:
+      return { page: 'unknown' };
+  }
+}
+
+/** Pages that nobody need be signed in for. */
+export function isOpen(route: Route): boolean {
+  return route.page === 'sign-in' || route.page === 'redeem';
+}
+
+/** The title of a page, as the tab and the screen reader say it. */
+export const TITLES: Record<Route['page'], string> = {
+  'sign-in': 'Sign in',
+  redeem: 'Set your password',
+  robots: 'Robots',
+  bookings: 'My bookings',
+  watch: 'Watch',
+  'admin-robots': 'Manage robots',
+  'admin-users': 'Manage people',
+  'admin-bookings': 'Manage sessions',
+  unknown: 'Not found',
+};
+
+function parts(fragment: string): string[] {
+  return fragment
+    .replace(/^#\/?/, '')
+    .split('/')
+    .map((part) => {
+      try {
+        return decodeURIComponent(part);
+      } catch {
+        return part;
+      }
+    });
+}

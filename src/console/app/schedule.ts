@@ -1,0 +1,26 @@
+import type { ScheduledSlot } from './api/types.js';
+
+export interface Slot {
+  startsAt: number;
+  endsAt: number;
+  mine: boolean;
+}
+
+/** One robot's slots that are not over yet, in order. */
+export function slotsOf(robotId: string, schedule: readonly ScheduledSlot[], now: number): Slot[] {
+  return schedule
+    .filter((slot) => slot.robot_id === robotId)
+    .map((slot) => ({ startsAt: Date.parse(slot.starts_at), endsAt: Date.parse(slot.ends_at), mine: slot.mine }))
+    .filter((slot) => slot.endsAt > now)
+    .sort((a, b) => a.startsAt - b.startsAt);
+}
+
+/** Whether a robot is free now, and until when that stays so: `until` is null when nothing is planned. */
+export function availability(slots: readonly Slot[], now: number): { free: boolean; until: number | null; mine: boolean } {
+  const running = slots.find((slot) => slot.startsAt <= now && now < slot.endsAt);
+  if (running === undefined) return { free: true, until: slots[0]?.startsAt ?? null, mine: false };
+  // Slots that touch leave no gap to book.
+  let until = running.endsAt;
+  for (const slot of slots) if (slot.startsAt <= until && slot.endsAt > until) until = slot.endsAt;
+  return { free: false, until, mine: running.mine };
+}

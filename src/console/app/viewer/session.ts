@@ -1,0 +1,182 @@
+import type { ServerClock } from '../time/server-clock.js';
+import type { ServerMessage } from './messages.js';
+import { ViewerPeer } from './peer.js';
+import { Signaling, signalingUrl } from './signaling.js';
+import {
+  INITIAL,
+  isFinal,
+  onDisconnected,
+  onLocalZero,
+  onMessage,
+  onSilence,
+  type ViewerState,
+} from './state.js';
+
+export interface ViewerSessionOptions {
+  /** Address of the server, http or https. */
+  server: string;
+  /** A room or booking id. */
+  room: string;
+  token: () => string | null;
+  clock: ServerClock;
+  /** ICE servers and policy; the session starts without them when they take too long. */
+  rtcConfig: () => Promise<RTCConfiguration>;
+}
+
+export interface ViewerSessionEvents {
+  state: (state: ViewerState, cause: ServerMessage | null) => void;
+  stream: (stream: MediaStream) => void;
+  /** Nothing may be shown any more. */
+  stop: () => void;
+}
+
+const CONFIG_PATIENCE_MS = 300;
+const RETRY_MS = 500;
+const ANSWER_PATIENCE_MS = 5000;
+/** How long after our own zero the server's word on the cause is waited for. */
+const CLOSING_PATIENCE_MS = 2000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** One viewer's way through one session: into the room, a picture, back after an outage, out at the end. */
+export class ViewerSession {
+  #state: ViewerState = INITIAL;
+  readonly #signaling: Signaling;
+  readonly #config: Promise<RTCConfiguration>;
+  #peer: ViewerPeer | null = null;
+  #joinSentAt = 0;
+  #zero: ReturnType<typeof setTimeout> | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly options: ViewerSessionOptions,
+    private readonly on: ViewerSessionEvents,
+  ) {
+    const unhurried = new Promise<RTCConfiguration>((resolve) => setTimeout(resolve, CONFIG_PATIENCE_MS, {}));
+    this.#config = Promise.race([options.rtcConfig().catch(() => ({})), unhurried]);
+    this.#signaling = new Signaling(
+      { url: signalingUrl(options.server), token: options.token },
+      {
+        up: () => this.#enter(),
+        down: () => this.#moveTo(onDisconnected(this.#state), null),
+        message: (message) => this.#receive(message),
+      },
+    );
+  }
+
+  /** Leaves: the room, the line and the media. */
+  close(): void {
+    clearTimeout(this.#zero);
+    clearTimeout(this.#retry);
+    this.#signaling.send({ event: 'leave-room', data: {} });
+    this.#signaling.close();
+    this.#dropPeer();
+  }
+
+  #enter(): void {
+    // Both at once: who this is stands in the token already.
+    this.#signaling.send({ event: 'register', data: { userType: 'viewer' } });
+    this.#joinSentAt = this.options.clock.mark();
+    this.#signaling.send({ event: 'join-room', data: { roomId: this.options.room } });
+  }
+
+  #receive(message: ServerMessage): void {
+    const before = this.#state;
+    switch (message.event) {
+      case 'joined-room':
+        this.#signaling.settled();
+        this.options.clock.read(message.data.serverTime, this.#joinSentAt);
+        break;
+      case 'session-started':
+        if (!this.options.clock.isSet) this.options.clock.read(message.data.serverTime, this.options.clock.mark());
+        break;
+      case 'answer':
+        void this.#peer?.answer(message.data.answer.sdp).catch(() => this.#tryAgain());
+        break;
+      case 'ice-candidate':
+        void this.#peer?.addCandidate(message.data.candidate);
+        break;
+      case 'error':
+        if (before.phase !== 'waiting') this.#tryAgain();
+        break;
+      default:
+    }
+    this.#moveTo(onMessage(before, message), message);
+    const enters = message.event === 'joined-room' || message.event === 'session-started';
+    const resumes = before.phase === 'closing' && message.event === 'session-changed';
+    if (this.#state.phase === 'live' && (enters || resumes)) void this.#negotiate();
+  }
+
+  #moveTo(state: ViewerState, cause: ServerMessage | null): void {
+    const before = this.#state;
+    this.#state = state;
+    if (state.endsAt !== before.endsAt || cause?.event === 'joined-room') this.#armZero();
+    const shows = state.phase === 'live' || state.phase === 'reconnecting';
+    const showed = before.phase === 'live' || before.phase === 'reconnecting';
+    if (showed && !shows) {
+      this.#dropPeer();
+      this.on.stop();
+    }
+    if (isFinal(state) && !isFinal(before)) this.close();
+    if (state !== before) this.on.state(state, cause);
+  }
+
+  /** Offers anew on a fresh connection; the one before, if any, has nothing more to give. */
+  async #negotiate(): Promise<void> {
+    this.#dropPeer();
+    const config = await this.#config;
+    if (this.#state.phase !== 'live' || this.#peer !== null) return;
+    const early: (RTCIceCandidateInit | null)[] = [];
+    let offered = false;
+    const peer: ViewerPeer = new ViewerPeer(config, {
+      candidate: (candidate) => {
+        if (offered) this.#trickle(candidate);
+        else early.push(candidate);
+      },
+      track: (stream) => this.on.stream(stream),
+      message: (message) => this.#receive(message),
+      connected: () => clearTimeout(this.#retry),
+      lost: () => this.#peer === peer && this.#tryAgain(),
+    });
+    this.#peer = peer;
+    const sdp = await peer.offer();
+    if (this.#peer !== peer) return;
+    this.#signaling.send({ event: 'offer', data: { offer: { type: 'offer', sdp } } });
+    offered = true;
+    early.forEach((candidate) => this.#trickle(candidate));
+    this.#tryAgain(ANSWER_PATIENCE_MS);
+  }
+
+  #trickle(candidate: RTCIceCandidateInit | null): void {
+    this.#signaling.send({ event: 'ice-candidate', data: { candidate } });
+  }
+
+  #tryAgain(inMs = RETRY_MS): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => {
+      if (this.#state.phase === 'live') void this.#negotiate();
+      else if (this.#state.phase !== 'waiting') this.#enter();
+    }, inMs);
+  }
+
+  #dropPeer(): void {
+    clearTimeout(this.#retry);
+    this.#peer?.close();
+    this.#peer = null;
+  }
+
+  #armZero(): void {
+    clearTimeout(this.#zero);
+    const { endsAt } = this.#state;
+    if (endsAt === null || isFinal(this.#state)) return;
+    const left = Math.max(0, endsAt - this.options.clock.now());
+    this.#zero = setTimeout(() => {
+      if (endsAt > this.options.clock.now()) this.#armZero();
+      else this.#onZero();
+    }, Math.min(left, LONGEST_TIMER_MS));
+  }
+
+  #onZero(): void {
+    this.#moveTo(onLocalZero(this.#state), null);
+    this.#zero = setTimeout(() => this.#moveTo(onSilence(this.#state), null), CLOSING_PATIENCE_MS);
+  }
+}

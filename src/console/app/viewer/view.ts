@@ -1,0 +1,141 @@
+import { html, nothing, type TemplateResult } from 'lit';
+import { countdown, exactClock, leftMs } from '../time/format.js';
+import { causeInWords, warningInWords } from '../words.js';
+import type { ViewerState } from './state.js';
+
+/** All that the viewer's picture of itself is drawn from. */
+export interface ViewModel {
+  state: ViewerState;
+  /** Frames are being shown right now. */
+  flowing: boolean;
+  latencyMs: number | null;
+  /** Unix milliseconds by the server's clock. */
+  now: number;
+  toggleFullscreen: () => void;
+}
+
+type Tone = 'good' | 'busy' | 'bad';
+
+export function stage(model: ViewModel): TemplateResult {
+  const { state } = model;
+  const over = state.phase === 'ended' || state.phase === 'refused' || state.phase === 'closing';
+  return html`
+    <div class="stage" data-phase=${state.phase}>
+      <video .muted=${true} muted autoplay playsinline disablepictureinpicture ?hidden=${over} aria-label="Robot's camera"></video>
+      ${over ? ending(state) : veil(model)}
+      <div class="banners">${over ? nothing : banners(state, model.now)}</div>
+    </div>
+  `;
+}
+
+export function strip(model: ViewModel): TemplateResult {
+  const { state, now } = model;
+  const left = state.endsAt === null ? null : leftMs(state.endsAt, now);
+  const connection = connectionInWords(model);
+  const urgent = left !== null && left <= 60_000 && state.phase !== 'waiting';
+  return html`
+    <div class="strip">
+      <div class="fact time" ?data-urgent=${urgent}>
+        <span class="label">${state.phase === 'waiting' ? 'Session ends in' : 'Time left'}</span>
+        <span class="countdown" role="timer" aria-label="Time left">${left === null ? '–:––' : countdown(left)}</span>
+      </div>
+      <div class="fact">
+        <span class="label">Connection</span>
+        <span class="value" data-tone=${connection.tone}><i class="dot" aria-hidden="true"></i>${connection.text}</span>
+      </div>
+      <div class="fact" title="From the robot's clock in the picture to this screen, by the server's time">
+        <span class="label">Latency</span>
+        <span class="value">${model.latencyMs === null ? '–' : `${Math.max(0, Math.round(model.latencyMs))} ms`}</span>
+      </div>
+      <div class="fact">
+        <span class="label">Ends at</span>
+        <span class="value">${state.endsAt === null ? '–' : exactClock(state.endsAt)}</span>
+      </div>
+      <button class="full" type="button" @click=${model.toggleFullscreen}>Full screen</button>
+    </div>
+  `;
+}
+
+/** What lies over the stage while there is no picture to see. */
+function veil(model: ViewModel): TemplateResult {
+  const text = veilText(model);
+  return html`
+    <div class="veil" role="status" ?data-shown=${text !== null} ?data-frozen=${model.state.phase === 'reconnecting'}>
+      ${text === null ? nothing : html`<i class="spinner" aria-hidden="true"></i><p>${text}</p>`}
+    </div>
+  `;
+}
+
+function veilText({ state, flowing }: ViewModel): string | null {
+  switch (state.phase) {
+    case 'connecting':
+      return 'Connecting…';
+    case 'waiting':
+      return 'Your session has not begun yet. The picture appears here by itself.';
+    case 'reconnecting':
+      return 'Connection to the server lost. Reconnecting…';
+    default:
+  }
+  if (flowing) return null;
+  return state.robotAvailable ? "Waiting for the robot's picture…" : 'The robot is offline. The picture returns when it does.';
+}
+
+function banners(state: ViewerState, now: number): TemplateResult {
+  const left = state.endsAt === null ? null : leftMs(state.endsAt, now);
+  const warned = state.warning !== null && left !== null && left > 0;
+  return html`
+    <div role="alert">
+      ${state.emergencyStop === null
+        ? nothing
+        : html`<p class="banner stop"><strong>Emergency stop.</strong> ${state.emergencyStop}</p>`}
+    </div>
+    <div role="status">
+      ${state.change === null ? nothing : html`<p class="banner">${changeInWords(state.change)}</p>`}
+      ${warned ? html`<p class="banner warn">${warningInWords(state.warning ?? 0)}</p>` : nothing}
+    </div>
+  `;
+}
+
+function changeInWords({ endsAt, before, reason }: NonNullable<ViewerState['change']>): string {
+  const what = before !== null && endsAt < before ? 'shortened' : 'extended';
+  return `Session ${what}: it now ends at ${exactClock(endsAt)}.${reason === '' ? '' : ` ${reason}`}`;
+}
+
+/** What stands on the stage when nothing more will be shown. */
+function ending(state: ViewerState): TemplateResult {
+  if (state.phase === 'refused') {
+    return html`
+      <div class="ending" role="alert">
+        <h2>You cannot watch this session</h2>
+        <p>${state.refusal?.message}</p>
+      </div>
+    `;
+  }
+  const { end } = state;
+  return html`
+    <div class="ending" role="alert">
+      <h2>Session over</h2>
+      ${end === null
+        ? html`<p>The booked time is over.</p>`
+        : html`
+            <p class="cause">${causeInWords(end.cause)}</p>
+            ${end.reason ? html`<blockquote>${end.reason}</blockquote>` : nothing}
+            <p class="when">Ended at <time datetime=${new Date(end.endedAt).toISOString()}>${exactClock(end.endedAt)}</time></p>
+          `}
+    </div>
+  `;
+}
+
+function connectionInWords({ state, flowing }: ViewModel): { text: string; tone: Tone } {
+  switch (state.phase) {
+    case 'connecting':
+      return { text: 'Connecting', tone: 'busy' };
+    case 'waiting':
+      return { text: 'Waiting', tone: 'busy' };
+    case 'reconnecting':
+      return { text: 'Reconnecting', tone: 'bad' };
+    default:
+  }
+  if (flowing) return { text: 'Live', tone: 'good' };
+  return state.robotAvailable ? { text: 'No picture yet', tone: 'busy' } : { text: 'Robot offline', tone: 'bad' };
+}

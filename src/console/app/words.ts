@@ -1,0 +1,40 @@
+import type { BookingStatus } from './api/types.js';
+
+/** Why a session ended, as a sentence about it. Causes are the domain's, snake case. */
+const CAUSES: Record<string, string> = {
+  window_closed: 'The booked time is over.',
+  cancelled: 'The booking was cancelled.',
+  terminated_by_admin: 'An administrator ended this session.',
+  account_suspended: 'The account was suspended.',
+  credential_revoked: "The robot's credential was revoked.",
+  maintenance: 'The robot went into maintenance.',
+  robot_lost: 'The robot was lost and did not come back.',
+  participant_left: 'You left the session.',
+  server_stopped: 'The server stopped during the session.',
+  replaced: 'This session was taken over by another connection.',
+};
+
+export function causeInWords(cause: string): string {
+  return CAUSES[cause] ?? `The session ended (${cause.replaceAll('_', ' ')}).`;
+}
+
+const STATUSES: Record<BookingStatus, string> = {
+  requested: 'Being decided',
+  confirmed: 'Confirmed',
+  active: 'Running now',
+  ended: 'Ended',
+  rejected: 'Rejected',
+  cancelled: 'Cancelled',
+  no_show: 'Not used',
+};
+
+export function statusInWords(status: BookingStatus): string {
+  return STATUSES[status] ?? status;
+}
+
+/** A warning before the end. */
+export function warningInWords(secondsLeft: number): string {
+  if (secondsLeft >= 120) return `${Math.round(secondsLeft / 60)} minutes left`;
+  if (secondsLeft >= 60) return '1 minute left';
+  return `${secondsLeft} seconds left`;
+}
