@@ -1,0 +1,256 @@
+//! The lab's rules about windows, and its local time.
+
+use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::LabError;
+use crate::{Reason, Window};
+
+/// The longest window any lab may allow.
+const LONGEST: TimeDelta = TimeDelta::days(7);
+const MOST_CLOSURES: usize = 1_000;
+const MOST_DAYS_AHEAD: u32 = 3_660;
+const MOST_VIEWERS: u16 = 64;
+
+/// When the lab is open on each day, in its zone. `to` 00:00 is the midnight at the day's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenHours {
+    pub from: NaiveTime,
+    pub to: NaiveTime,
+}
+
+/// What windows may be booked. Lengths in minutes unless the name says otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabRules {
+    /// An IANA name, such as `Europe/Berlin`.
+    #[serde(with = "zone_name")]
+    pub zone: Tz,
+    /// `None`: at any hour.
+    pub open_hours: Option<OpenHours>,
+    /// The length of the slots that are offered.
+    pub slot_minutes: u32,
+    pub min_minutes: u32,
+    pub max_minutes: u32,
+    pub days_ahead: u32,
+    /// How long before its start a window must be booked; with 0, until its end.
+    pub lead_minutes: u32,
+    /// What must lie between two slots of one robot.
+    pub buffer_s: u32,
+    /// Days on which the lab is closed, in its zone.
+    pub closures: Vec<NaiveDate>,
+    /// Viewer connections a room takes.
+    pub viewer_limit: u16,
+    /// The length of an admin's watch.
+    pub watch_minutes: u32,
+    /// Whether the holder is told of an admin's watch.
+    pub watch_is_silent: bool,
+    /// How long a session waits for its robot before it ends with RobotLost; `None`: the whole window.
+    pub no_robot_grace_s: Option<u32>,
+    /// After how long a holder who never joined loses the session; `None`: never.
+    pub no_show_after_s: Option<u32>,
+}
+
+impl Default for LabRules {
+    fn default() -> Self {
+        let hour = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default();
+        Self {
+            zone: Tz::UTC,
+            open_hours: Some(OpenHours { from: hour(9), to: hour(18) }),
+            slot_minutes: 60,
+            min_minutes: 30,
+            max_minutes: 120,
+            days_ahead: 30,
+            lead_minutes: 0,
+            buffer_s: 0,
+            closures: vec![],
+            viewer_limit: 4,
+            watch_minutes: 30,
+            watch_is_silent: false,
+            no_robot_grace_s: None,
+            no_show_after_s: None,
+        }
+    }
+}
+
+/// The rule that a window breaks, with what a person needs to choose another.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuleBroken {
+    #[error("A window must end after it starts.")]
+    Empty,
+    #[error("This window is already over.")]
+    Over,
+    #[error("A booking takes at least {min_minutes} minutes.")]
+    TooShort { min_minutes: u32 },
+    #[error("A booking takes at most {max_minutes} minutes.")]
+    TooLong { max_minutes: u32 },
+    #[error("A booking must be made at least {lead_minutes} minutes before it starts.")]
+    TooLate { lead_minutes: u32 },
+    #[error("Bookings are taken at most {days_ahead} days ahead.")]
+    TooFarAhead { days_ahead: u32 },
+    #[error("The lab is open from {from} to {to} ({zone}).", from = hours.from.format("%H:%M"), to = hours.to.format("%H:%M"))]
+    OutsideOpenHours { hours: OpenHours, zone: Tz },
+    #[error("The lab is closed on {date}.")]
+    ClosedOn { date: NaiveDate },
+    #[error("{date} {time} does not exist in {zone}: the clocks are set forward over it.")]
+    NonexistentLocalTime { date: NaiveDate, time: NaiveTime, zone: Tz },
+    #[error(
+        "{date} {time} exists twice in {zone}, since the clocks are set back over it: give the time in UTC."
+    )]
+    AmbiguousLocalTime { date: NaiveDate, time: NaiveTime, zone: Tz },
+}
+
+impl RuleBroken {
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Empty => Reason::Invalid,
+            Self::Over => Reason::WindowClosed,
+            _ => Reason::OutsideRules,
+        }
+    }
+}
+
+impl LabRules {
+    /// Any hour, any length from one minute: the rules of `curfew demo`.
+    pub fn demo() -> Self {
+        Self { open_hours: None, min_minutes: 1, max_minutes: 24 * 60, ..Self::default() }
+    }
+
+    /// Whether `window` may be booked (or extended to) at `now`.
+    pub fn check(&self, window: &Window, now: DateTime<Utc>) -> Result<(), RuleBroken> {
+        if window.is_empty() {
+            return Err(RuleBroken::Empty);
+        }
+        if window.has_ended(now) {
+            return Err(RuleBroken::Over);
+        }
+        self.check_length(window)?;
+        let lead = TimeDelta::minutes(self.lead_minutes.into());
+        if self.lead_minutes > 0 && window.starts_at < now + lead {
+            return Err(RuleBroken::TooLate { lead_minutes: self.lead_minutes });
+        }
+        self.check_horizon(window, now)?;
+        self.check_days(window)
+    }
+
+    /// Whether a session may go on to the end of `window`: as `check`, but a start that is past is no fault.
+    pub fn check_extension(&self, window: &Window, now: DateTime<Utc>) -> Result<(), RuleBroken> {
+        if window.has_ended(now) {
+            return Err(RuleBroken::Over);
+        }
+        self.check_length(window)?;
+        self.check_days(window)
+    }
+
+    fn check_horizon(&self, window: &Window, now: DateTime<Utc>) -> Result<(), RuleBroken> {
+        if window.starts_at > now + TimeDelta::days(self.days_ahead.into()) {
+            return Err(RuleBroken::TooFarAhead { days_ahead: self.days_ahead });
+        }
+        Ok(())
+    }
+
+    fn check_length(&self, window: &Window) -> Result<(), RuleBroken> {
+        let length = window.length();
+        if length < TimeDelta::minutes(self.min_minutes.into()) {
+            return Err(RuleBroken::TooShort { min_minutes: self.min_minutes });
+        }
+        if length > TimeDelta::minutes(self.max_minutes.into()) {
+            return Err(RuleBroken::TooLong { max_minutes: self.max_minutes });
+        }
+        Ok(())
+    }
+
+    fn check_days(&self, window: &Window) -> Result<(), RuleBroken> {
+        let starts = window.starts_at.with_timezone(&self.zone).naive_local();
+        let ends = window.ends_at.with_timezone(&self.zone).naive_local();
+        // A window that ends at midnight does not touch the day that begins then.
+        let last_day = if ends.time() == NaiveTime::MIN { ends.date().pred_opt() } else { Some(ends.date()) };
+        let last_day = last_day.unwrap_or(ends.date());
+        if let Some(date) = self.closures.iter().find(|day| starts.date() <= **day && **day <= last_day) {
+            return Err(RuleBroken::ClosedOn { date: *date });
+        }
+        let Some(hours) = self.open_hours else { return Ok(()) };
+        let closes_at_midnight = hours.to == NaiveTime::MIN;
+        let ends_in_time = if ends.date() == last_day {
+            closes_at_midnight || ends.time() <= hours.to
+        } else {
+            closes_at_midnight
+        };
+        if starts.date() == last_day && starts.time() >= hours.from && ends_in_time {
+            return Ok(());
+        }
+        Err(RuleBroken::OutsideOpenHours { hours, zone: self.zone })
+    }
+
+    /// The instant of a local date and time; a time that the zone skips or repeats is refused.
+    pub fn to_utc(&self, date: NaiveDate, time: NaiveTime) -> Result<DateTime<Utc>, RuleBroken> {
+        match self.zone.from_local_datetime(&date.and_time(time)) {
+            LocalResult::Single(at) => Ok(at.with_timezone(&Utc)),
+            LocalResult::None => Err(RuleBroken::NonexistentLocalTime { date, time, zone: self.zone }),
+            LocalResult::Ambiguous(..) => Err(RuleBroken::AmbiguousLocalTime { date, time, zone: self.zone }),
+        }
+    }
+
+    /// The window of a local date between two local times; `end` 00:00 is the midnight at the day's end.
+    pub fn window_on(&self, date: NaiveDate, start: NaiveTime, end: NaiveTime) -> Result<Window, RuleBroken> {
+        let end_date = if end == NaiveTime::MIN { date + Days::new(1) } else { date };
+        let (starts_at, ends_at) = (self.to_utc(date, start)?, self.to_utc(end_date, end)?);
+        Window::new(starts_at, ends_at).map_err(|_| RuleBroken::Empty)
+    }
+
+    /// The slots offered on a local date, in order: slot by slot through the open hours, without those that the rules
+    /// refuse at `now` and those whose local times do not exist or exist twice.
+    pub fn slots_on(&self, date: NaiveDate, now: DateTime<Utc>) -> Vec<Window> {
+        let hours = self.open_hours.unwrap_or(OpenHours { from: NaiveTime::MIN, to: NaiveTime::MIN });
+        let minutes = |time: NaiveTime| time.signed_duration_since(NaiveTime::MIN).num_minutes();
+        let closes = if hours.to == NaiveTime::MIN { 24 * 60 } else { minutes(hours.to) };
+        let step = i64::from(self.slot_minutes.max(1));
+        let time = |minute: i64| NaiveTime::MIN + TimeDelta::minutes(minute);
+        std::iter::successors(Some(minutes(hours.from)), |start| Some(start + step))
+            .take_while(|start| start + step <= closes)
+            .filter_map(|start| self.window_on(date, time(start), time(start + step)).ok())
+            .filter(|window| self.check(window, now).is_ok())
+            .collect()
+    }
+
+    /// Whether these rules can be kept at all.
+    pub fn validate(&self) -> Result<(), LabError> {
+        let faults = [
+            (self.min_minutes == 0, "the shortest length must be at least a minute"),
+            (self.min_minutes > self.max_minutes, "the shortest length is above the longest"),
+            (TimeDelta::minutes(self.max_minutes.into()) > LONGEST, "the longest length is above seven days"),
+            (self.slot_minutes == 0 || self.slot_minutes > 24 * 60, "a slot takes from one minute to a day"),
+            (self.days_ahead > MOST_DAYS_AHEAD, "too many days ahead"),
+            (self.lead_minutes > 60 * 24 * 365, "the lead time is above a year"),
+            (self.buffer_s > 24 * 3600, "the buffer is above a day"),
+            (self.closures.len() > MOST_CLOSURES, "too many closures"),
+            (self.viewer_limit == 0 || self.viewer_limit > MOST_VIEWERS, "a room takes 1 to 64 viewers"),
+            (
+                self.watch_minutes == 0 || self.watch_minutes > 24 * 60,
+                "a watch takes from one minute to a day",
+            ),
+            (
+                self.open_hours.is_some_and(|hours| hours.to != NaiveTime::MIN && hours.to <= hours.from),
+                "the lab closes before it opens",
+            ),
+        ];
+        match faults.iter().find(|(is_fault, _)| *is_fault) {
+            Some((_, fault)) => Err(LabError::InvalidRules(fault)),
+            None => Ok(()),
+        }
+    }
+}
+
+mod zone_name {
+    use chrono_tz::Tz;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(zone: &Tz, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(zone.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(|_| D::Error::custom("not the name of a time zone"))
+    }
+}

@@ -1,0 +1,60 @@
+use crate::{Reason, Refusal};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RobotError {
+    #[error("there is no such robot")]
+    NotRegistered,
+    #[error("the id already names another robot")]
+    AlreadyRegistered,
+    #[error("the robot is retired")]
+    Retired,
+    #[error("a field is empty or too long: {0}")]
+    Invalid(&'static str),
+    #[error("the robot has no such credential")]
+    UnknownCredential,
+    #[error("the robot has as many credentials as it may have")]
+    TooManyCredentials,
+    #[error("the robot is offline")]
+    Offline,
+    #[error("the window is empty")]
+    EmptyWindow,
+    #[error("the window is over")]
+    WindowOver,
+    #[error("the slot is taken")]
+    SlotTaken,
+    #[error("the robot is under maintenance")]
+    UnderMaintenance,
+    #[error("the booking has no slot here")]
+    NoSuchSlot,
+    #[error("the booking's slot was released")]
+    SlotReleased,
+    #[error("a reason is required")]
+    ReasonRequired,
+    #[error("the emergency stop is not engaged")]
+    NotStopped,
+}
+
+impl Refusal for RobotError {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::NotRegistered => Reason::NotFound,
+            Self::AlreadyRegistered | Self::TooManyCredentials | Self::NotStopped => Reason::Conflict,
+            Self::Retired => Reason::NotAvailable,
+            Self::Invalid(_) | Self::EmptyWindow => Reason::Invalid,
+            Self::UnknownCredential => Reason::BadToken,
+            Self::Offline => Reason::RobotOffline,
+            Self::WindowOver | Self::SlotReleased => Reason::WindowClosed,
+            Self::SlotTaken => Reason::SlotTaken,
+            Self::UnderMaintenance => Reason::UnderMaintenance,
+            Self::NoSuchSlot => Reason::NoActiveBooking,
+            Self::ReasonRequired => Reason::ReasonRequired,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Invalid(field) => format!("{field} is empty, too long or not allowed."),
+            other => other.reason().text().to_owned(),
+        }
+    }
+}
