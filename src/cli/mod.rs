@@ -1,2 +1,3 @@
 //! (being built)
+pub(crate) mod http;
 pub mod robot;
