@@ -1,1 +1,24 @@
-//! (being built)
+//! The event log and what is kept beside it: the one writer, the cqrs-es repository over it, the reader by position, the
+//! projector and its tables, workflows' checkpoints, the heartbeat, and the erasable tables.
+//!
+//! Rules of the domain never live here, nor does anything that knows actors, transports or media: the store keeps facts, in
+//! one order, durably, and folds them into rows.
+
+mod erasable;
+mod error;
+mod folder;
+mod log;
+mod people;
+mod reader;
+mod repository;
+mod schema;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod upcasters;
+mod writer;
+
+pub use erasable::{OneTimeLink, OneTimeLinks, Reasons, Secrets};
+pub use error::StoreError;
+pub use log::{Appended, Loaded, Log};
+pub use people::{NewPerson, People, PeopleError, Person};

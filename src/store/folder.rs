@@ -1,0 +1,72 @@
+//! The data folder: where the files are, and the lock that lets one process at a time be active on them.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::StoreError;
+
+/// A data folder this process holds the lock of. The kernel releases the lock with the process, however that ends.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    lock: Mutex<Option<File>>,
+}
+
+impl Folder {
+    /// Creates the folder where it is missing (readable by its owner alone: it holds password hashes and keys) and locks it.
+    pub(super) fn claim(path: &Path) -> Result<Self, StoreError> {
+        let unavailable = |error: io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unavailable)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path.join("curfew.lock"))
+            .map_err(unavailable)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(StoreError::Locked { by: holder(&mut file) }),
+            Err(error) => return Err(unavailable(error.into())),
+        }
+        // Only for the message another process will give: a full disk must not keep the server from starting.
+        if let Err(error) = sign(&mut file) {
+            tracing::warn!(%error, "cannot write the process id into curfew.lock");
+        }
+        Ok(Self { path: path.to_owned(), lock: Mutex::new(Some(file)) })
+    }
+
+    pub(super) fn log_file(&self) -> PathBuf {
+        self.path.join("curfew.db")
+    }
+
+    pub(super) fn projections_file(&self) -> PathBuf {
+        self.path.join("projections.db")
+    }
+
+    /// Lets another process have the folder. Idempotent.
+    pub(super) fn release(&self) {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+fn sign(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "{}", std::process::id())
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    match file.take(20).read_to_string(&mut text) {
+        Ok(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("process {text}")
+        }
+        _ => "another process".to_owned(),
+    }
+}
