@@ -65,10 +65,7 @@ pub fn on_refused(routed: &Routed, refused: &Refused, now: DateTime<Utc>) -> Vec
         }
         Routed::Robot(_, RobotCommand::ReserveSlot { request, .. }) => match next_candidate(request, now) {
             Some(next) => vec![next],
-            None => {
-                let release = release_window(request.account_id, request.booking_id, now);
-                vec![release, reject(request, refused.reason(), now)]
-            }
+            None => vec![reject(request, refused.reason(), now)],
         },
         Routed::Booking(booking_id, BookingCommand::Confirm { robot_id, account_id, .. }) => {
             let slot = release_slot(*robot_id, *booking_id, now);
@@ -78,18 +75,22 @@ pub fn on_refused(routed: &Routed, refused: &Refused, now: DateTime<Utc>) -> Vec
                 _ => vec![slot, release_window(*account_id, *booking_id, now)],
             }
         }
-        Routed::Account(_, AccountCommand::MoveWindow { change, .. }) => {
+        Routed::Booking(booking_id, BookingCommand::Reject { account_id, .. }) => {
+            vec![release_window(*account_id, *booking_id, now)]
+        }
+        Routed::Account(_, AccountCommand::MoveWindow { change, .. })
+        | Routed::Robot(_, RobotCommand::MoveSlot { change, .. })
+            if change.is_extension() =>
+        {
             vec![refuse_extension(change, refused.reason(), now)]
         }
-        Routed::Robot(_, RobotCommand::MoveSlot { change, .. }) => {
-            let restore = AccountCommand::RestoreWindow { change: change.clone(), now };
-            vec![Routed::Account(change.account_id, restore), refuse_extension(change, refused.reason(), now)]
-        }
-        Routed::Booking(booking_id, BookingCommand::Extend { change_no, .. }) => {
-            let refuse =
-                BookingCommand::RefuseExtension { change_no: *change_no, reason: refused.reason(), now };
-            vec![Routed::Booking(*booking_id, refuse)]
-        }
+        Routed::Booking(_, BookingCommand::Extend { change, .. }) => match refused {
+            Refused::Booking(BookingError::WindowClosed) => {
+                vec![refuse_extension(change, refused.reason(), now)]
+            }
+            _ => restore(change, now),
+        },
+        Routed::Booking(_, BookingCommand::RefuseExtension { change, .. }) => restore(change, now),
         _ => vec![],
     }
 }
@@ -133,6 +134,7 @@ fn after_booking(recorded: &Recorded, event: &BookingEvent, now: DateTime<Utc>) 
                 AccountCommand::MoveWindow { change: change.clone(), now },
             )]
         }
+        BookingEvent::ExtensionRefused { change, .. } => restore(change, now),
         BookingEvent::SessionExtended { change, is_running, .. } => {
             is_running.then(|| move_deadline(change, now)).into_iter().collect()
         }
@@ -158,8 +160,7 @@ fn after_booking(recorded: &Recorded, event: &BookingEvent, now: DateTime<Utc>) 
         ],
         BookingEvent::Confirmed { .. }
         | BookingEvent::GuestInvited { .. }
-        | BookingEvent::GuestRemoved { .. }
-        | BookingEvent::ExtensionRefused { .. } => vec![],
+        | BookingEvent::GuestRemoved { .. } => vec![],
     }
 }
 
@@ -183,11 +184,11 @@ fn after_robot(event: &RobotEvent, now: DateTime<Utc>) -> Vec<Routed> {
                 BookingCommand::Confirm { robot_id: *robot_id, account_id: request.account_id, now };
             vec![Routed::Booking(request.booking_id, confirm)]
         }
-        RobotEvent::SlotMoved { change, displaced, .. } => {
+        RobotEvent::SlotMoved { change, displaced, is_restored: false, .. } => {
             let reason_hash = change.reason_hash.clone().unwrap_or_default();
             let mut routed = cancel_all(displaced, change.by, Cause::Cancelled, &reason_hash, now);
             if change.is_extension() {
-                let extend = BookingCommand::Extend { change_no: change.change_no, now };
+                let extend = BookingCommand::Extend { change: change.clone(), now };
                 routed.insert(0, Routed::Booking(change.booking_id, extend));
             }
             routed
@@ -283,12 +284,22 @@ fn next_candidate(request: &SlotRequest, now: DateTime<Utc>) -> Option<Routed> {
 }
 
 fn reject(request: &SlotRequest, reason: Reason, now: DateTime<Utc>) -> Routed {
-    Routed::Booking(request.booking_id, BookingCommand::Reject { reason, now })
+    let reject = BookingCommand::Reject { reason, account_id: request.account_id, now };
+    Routed::Booking(request.booking_id, reject)
 }
 
 fn refuse_extension(change: &WindowChange, reason: Reason, now: DateTime<Utc>) -> Routed {
-    let refuse = BookingCommand::RefuseExtension { change_no: change.change_no, reason, now };
+    let refuse = BookingCommand::RefuseExtension { change: change.clone(), reason, now };
     Routed::Booking(change.booking_id, refuse)
+}
+
+/// Takes an extension back that the booking did not carry out. The booking decides first: were window or slot given back
+/// before, a repeated delivery could still extend it.
+fn restore(change: &WindowChange, now: DateTime<Utc>) -> Vec<Routed> {
+    vec![
+        Routed::Robot(change.robot_id, RobotCommand::RestoreSlot { change: change.clone(), now }),
+        Routed::Account(change.account_id, AccountCommand::RestoreWindow { change: change.clone(), now }),
+    ]
 }
 
 fn release_slot(robot_id: RobotId, booking_id: BookingId, now: DateTime<Utc>) -> Routed {

@@ -128,8 +128,8 @@ impl Account {
     }
 
     pub(super) fn restore_window(&self, change: WindowChange, now: DateTime<Utc>) -> Vec<AccountEvent> {
-        let is_moved = |claim: &&Claim| claim.change_no == change.change_no && claim.window != change.from;
-        if self.claim(change.booking_id).filter(is_moved).is_none() {
+        let is_moved = |claim: &&Claim| claim.change_no == change.change_no && claim.window == change.to;
+        if self.claim(change.booking_id).filter(is_moved).is_none() || !change.is_extension() {
             return vec![];
         }
         vec![AccountEvent::WindowMoved { change, is_restored: true, at: now }]

@@ -37,12 +37,9 @@ impl Booking {
         Ok(vec![BookingEvent::ExtensionRequested { change, at: now }])
     }
 
-    /// Without effect for a change that was refused, withdrawn or carried out.
-    pub(super) fn extend(&self, change_no: u32, now: DateTime<Utc>) -> Decision {
-        let state = self.known()?;
-        let Some(change) = state.pending.clone().filter(|pending| pending.change_no == change_no) else {
-            return if state.phase.is_over() { Err(BookingError::Over) } else { Ok(vec![]) };
-        };
+    /// Without effect for a change that was carried out, or whose place a later one took.
+    pub(super) fn extend(&self, change: WindowChange, now: DateTime<Utc>) -> Decision {
+        let Some(state) = self.pending(&change)? else { return Ok(vec![]) };
         // An end that has come stands: peers are cut at it, whatever is still on its way.
         if state.window.has_ended(now) || state.ending.is_some() {
             return Err(BookingError::WindowClosed);
@@ -50,16 +47,28 @@ impl Booking {
         Ok(vec![BookingEvent::SessionExtended { change, is_running: state.is_active(), at: now }])
     }
 
-    pub(super) fn refuse_extension(&self, change_no: u32, reason: Reason, now: DateTime<Utc>) -> Decision {
-        let state = self.known()?;
-        let refused = |pending: &WindowChange| BookingEvent::ExtensionRefused {
-            change_no,
-            to: pending.to.ends_at,
-            reason,
-            at: now,
-        };
-        let pending = state.pending.as_ref().filter(|pending| pending.change_no == change_no);
+    pub(super) fn refuse_extension(
+        &self,
+        change: WindowChange,
+        reason: Reason,
+        now: DateTime<Utc>,
+    ) -> Decision {
+        let pending = self.pending(&change)?;
+        let refused = |_: &State| BookingEvent::ExtensionRefused { change, reason, at: now };
         Ok(pending.map(refused).into_iter().collect())
+    }
+
+    /// The state when `change` is on its way, `None` when it was carried out or superseded. An error when it was refused or
+    /// withdrawn: what was moved for it must move back.
+    fn pending(&self, change: &WindowChange) -> Result<Option<&State>, BookingError> {
+        let state = self.known()?;
+        if state.pending.as_ref().is_some_and(|pending| pending.change_no == change.change_no) {
+            return Ok(Some(state));
+        }
+        if change.change_no <= state.carried_out {
+            return Ok(None);
+        }
+        Err(if state.phase.is_over() { BookingError::Over } else { BookingError::ChangeWithdrawn })
     }
 
     pub(super) fn shorten(
@@ -79,9 +88,8 @@ impl Booking {
         if ends_at > state.window.ends_at || ends_at <= state.window.starts_at || ends_at <= now {
             return Err(BookingError::NotShorter);
         }
-        let withdrawn = state.pending.as_ref().map(|pending| BookingEvent::ExtensionRefused {
-            change_no: pending.change_no,
-            to: pending.to.ends_at,
+        let withdrawn = state.pending.clone().map(|change| BookingEvent::ExtensionRefused {
+            change,
             reason: Reason::Conflict,
             at: now,
         });

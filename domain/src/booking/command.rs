@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 
 use super::RobotChoice;
-use crate::{AccountId, Actor, BookingId, Cause, LabRules, Reason, RobotId, RoomId, Window};
+use crate::{AccountId, Actor, BookingId, Cause, LabRules, Reason, RobotId, RoomId, Window, WindowChange};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum BookingCommand {
@@ -24,8 +24,11 @@ pub enum BookingCommand {
         account_id: AccountId,
         now: DateTime<Utc>,
     },
+    /// Without effect once the booking is confirmed or rejected.
     Reject {
         reason: Reason,
+        /// The holder, for compensation.
+        account_id: AccountId,
         now: DateTime<Utc>,
     },
     /// Never refused because of time. Anybody but the holder and the system owes a reason. A booking whose session runs
@@ -59,13 +62,13 @@ pub enum BookingCommand {
         rules: Box<LabRules>,
         now: DateTime<Utc>,
     },
-    /// Carries out the extension `change_no`.
+    /// Carries out an extension for which window and slot were moved.
     Extend {
-        change_no: u32,
+        change: WindowChange,
         now: DateTime<Utc>,
     },
     RefuseExtension {
-        change_no: u32,
+        change: WindowChange,
         reason: Reason,
         now: DateTime<Utc>,
     },

@@ -36,6 +36,8 @@ pub enum BookingError {
     NotShorter,
     #[error("another change of the window is on its way")]
     ChangePending,
+    #[error("the change was refused or withdrawn")]
+    ChangeWithdrawn,
     #[error("a reason is required")]
     ReasonRequired,
 }
@@ -52,7 +54,8 @@ impl Refusal for BookingError {
             | Self::WindowStillOpen
             | Self::NotRunning
             | Self::TooManyGuests
-            | Self::ChangePending => Reason::Conflict,
+            | Self::ChangePending
+            | Self::ChangeWithdrawn => Reason::Conflict,
             Self::Over | Self::WindowClosed => Reason::WindowClosed,
             Self::WindowNotOpen => Reason::WindowNotOpen,
             Self::NotYours => Reason::NotYourBooking,

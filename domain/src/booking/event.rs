@@ -71,8 +71,7 @@ pub enum BookingEvent {
         at: DateTime<Utc>,
     },
     ExtensionRefused {
-        change_no: u32,
-        to: DateTime<Utc>,
+        change: WindowChange,
         reason: Reason,
         at: DateTime<Utc>,
     },

@@ -31,11 +31,15 @@ impl Booking {
         }
     }
 
-    /// Without effect on a booking that was decided otherwise.
+    /// Refused when the booking was over before it was decided, since its window may then be claimed still.
     pub(super) fn reject(&self, reason: Reason, at: DateTime<Utc>) -> Decision {
         let state = self.known()?;
         let rejected = BookingEvent::Rejected { holder: state.holder, reason, at };
-        Ok((state.phase == Phase::Requested).then_some(rejected).into_iter().collect())
+        match state.phase {
+            Phase::Requested => Ok(vec![rejected]),
+            Phase::Confirmed | Phase::Active | Phase::Rejected => Ok(vec![]),
+            Phase::Cancelled | Phase::Ended | Phase::NoShow => Err(BookingError::Over),
+        }
     }
 
     pub(super) fn cancel(
@@ -201,6 +205,7 @@ impl State {
             buffer_s,
             viewer_limit,
             change_no: 0,
+            carried_out: 0,
             pending: None,
             ending: None,
             rejected: None,
@@ -242,6 +247,7 @@ impl State {
             BookingEvent::ExtensionRefused { .. } => self.pending = None,
             BookingEvent::SessionExtended { change, .. } | BookingEvent::SessionShortened { change, .. } => {
                 self.change_no = change.change_no;
+                self.carried_out = change.change_no;
                 self.window = change.to;
                 self.pending = None;
             }

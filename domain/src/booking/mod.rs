@@ -95,6 +95,8 @@ pub struct State {
     pub viewer_limit: u16,
     /// Counts the window's changes that were requested.
     pub change_no: u32,
+    /// The last of them that was carried out.
+    pub carried_out: u32,
     /// The extension that is on its way.
     pub pending: Option<WindowChange>,
     /// A running session that was cancelled: its room is being closed.
@@ -192,7 +194,7 @@ impl Decide for Booking {
                 self.request(requested)
             }
             C::Confirm { robot_id, now, .. } => self.confirm(robot_id, now),
-            C::Reject { reason, now } => self.reject(reason, now),
+            C::Reject { reason, now, .. } => self.reject(reason, now),
             C::Cancel { by, cause, reason_hash, now } => self.cancel(by, cause, reason_hash, now),
             C::InviteGuest { account_id, by, now } => self.invite_guest(account_id, by, now),
             C::RemoveGuest { account_id, by, now } => self.remove_guest(account_id, by, now),
@@ -200,8 +202,8 @@ impl Decide for Booking {
             C::RequestExtension { ends_at, by, reason_hash, overrides, rules, now } => {
                 self.request_extension(change::Asked { ends_at, by, reason_hash, overrides }, &rules, now)
             }
-            C::Extend { change_no, now } => self.extend(change_no, now),
-            C::RefuseExtension { change_no, reason, now } => self.refuse_extension(change_no, reason, now),
+            C::Extend { change, now } => self.extend(change, now),
+            C::RefuseExtension { change, reason, now } => self.refuse_extension(change, reason, now),
             C::Shorten { ends_at, by, reason_hash, now } => self.shorten(ends_at, by, reason_hash, now),
             C::EndSession { cause, due_at, room_closed, now } => {
                 self.end_session(cause, due_at, room_closed, now)

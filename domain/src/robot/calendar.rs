@@ -84,10 +84,10 @@ impl Calendar {
                 self.slots.sort_by_key(|slot| slot.window.starts_at);
             }
             RobotEvent::SlotReleased { booking_id, .. } => self.release(*booking_id),
-            RobotEvent::SlotMoved { change, displaced, .. } => {
+            RobotEvent::SlotMoved { change, displaced, is_restored, .. } => {
                 self.release_all(displaced);
                 if let Some(slot) = self.slots.iter_mut().find(|slot| slot.booking_id == change.booking_id) {
-                    slot.window = change.to;
+                    slot.window = if *is_restored { change.from } else { change.to };
                     slot.change_no = change.change_no;
                 }
             }
@@ -148,7 +148,12 @@ impl Robot {
             return Err(RobotError::EmptyWindow);
         }
         if change.to.ends_at <= slot.window.ends_at {
-            return Ok(vec![RobotEvent::SlotMoved { change, displaced: vec![], at: now }]);
+            return Ok(vec![RobotEvent::SlotMoved {
+                change,
+                displaced: vec![],
+                is_restored: false,
+                at: now,
+            }]);
         }
         self.in_service()?;
         if slot.window.has_ended(now) {
@@ -164,13 +169,26 @@ impl Robot {
                 && other.window.is_within(gap, &change.to)
         });
         if in_the_way.is_empty() {
-            return Ok(vec![RobotEvent::SlotMoved { change, displaced: vec![], at: now }]);
+            return Ok(vec![RobotEvent::SlotMoved {
+                change,
+                displaced: vec![],
+                is_restored: false,
+                at: now,
+            }]);
         }
         if !change.overrides {
             return Err(RobotError::SlotTaken);
         }
         require_reason(change.reason_hash.as_deref().unwrap_or_default())?;
-        Ok(vec![RobotEvent::SlotMoved { change, displaced: in_the_way, at: now }])
+        Ok(vec![RobotEvent::SlotMoved { change, displaced: in_the_way, is_restored: false, at: now }])
+    }
+
+    pub(super) fn restore_slot(&self, change: WindowChange, now: DateTime<Utc>) -> Vec<RobotEvent> {
+        let is_moved = |slot: &&Slot| slot.change_no == change.change_no && slot.window == change.to;
+        if self.slot(change.booking_id).filter(is_moved).is_none() || !change.is_extension() {
+            return vec![];
+        }
+        vec![RobotEvent::SlotMoved { change, displaced: vec![], is_restored: true, at: now }]
     }
 
     pub(super) fn start_maintenance(

@@ -70,6 +70,11 @@ pub enum RobotCommand {
         change: WindowChange,
         now: DateTime<Utc>,
     },
+    /// Takes back what `MoveSlot` did for the same change.
+    RestoreSlot {
+        change: WindowChange,
+        now: DateTime<Utc>,
+    },
     /// Displaces the slots from now (or `from`) to `until`, for ever when that is `None`.
     StartMaintenance {
         from: DateTime<Utc>,

@@ -68,10 +68,12 @@ pub enum RobotEvent {
         window: Window,
         at: DateTime<Utc>,
     },
-    /// `displaced` lost their slots to an admin's override.
+    /// `displaced` lost their slots to an admin's override; `is_restored` when a change that was refused
+    /// elsewhere was taken back.
     SlotMoved {
         change: WindowChange,
         displaced: Vec<Displaced>,
+        is_restored: bool,
         at: DateTime<Utc>,
     },
     MaintenanceStarted {

@@ -232,6 +232,7 @@ impl Decide for Robot {
             C::ReserveSlot { request, now } => self.reserve_slot(request, now),
             C::ReleaseSlot { booking_id, now } => Ok(self.release_slot(booking_id, now)),
             C::MoveSlot { change, now } => self.move_slot(change, now),
+            C::RestoreSlot { change, now } => Ok(self.restore_slot(change, now)),
             C::StartMaintenance { from, until, by, reason_hash, now } => {
                 self.start_maintenance(Maintenance { from: from.max(now), until }, by, reason_hash)
             }
