@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import { inWords } from '../api/problem.js';
-import type { Robot, ScheduledSlot } from '../api/types.js';
+import type { Booking, Robot, ScheduledSlot } from '../api/types.js';
 import { api, clock, readClock, session } from '../context.js';
 import '../parts/book-robot.js';
 import { Page } from '../parts/page.js';
@@ -16,6 +16,7 @@ const DAY_MS = 86_400_000;
 export class RobotsPage extends Page {
   @state() private robots: Robot[] | null = null;
   @state() private schedule: ScheduledSlot[] = [];
+  @state() private mine: Booking[] = [];
   @state() private chosen: string | null = null;
   #refresh: ReturnType<typeof setInterval> | undefined;
 
@@ -48,7 +49,7 @@ export class RobotsPage extends Page {
     const slots = slotsOf(robot.id, this.schedule, now);
     const open = this.chosen === robot.id;
     return html`
-      <li class="card">
+      <li class="card ${open ? 'open' : ''}">
         <div class="row between">
           <h2>${robot.name}</h2>
           <span class="tag ${robot.online ? 'good' : ''}">${robot.online ? 'Online' : 'Offline'}</span>
@@ -56,22 +57,29 @@ export class RobotsPage extends Page {
         <p class="muted small">${describe(robot)}</p>
         <p>${this.#free(slots, now)}</p>
         ${slots.length > 0 ? this.#busy(slots.slice(0, 4), now) : nothing}
-        ${session.current?.user.role === 'auditor'
-          ? nothing
-          : html`
-              <div>
-                <button
-                  type="button"
-                  aria-expanded=${open ? 'true' : 'false'}
-                  class=${open ? '' : 'primary'}
-                  @click=${() => (this.chosen = open ? null : robot.id)}
-                >
-                  ${open ? 'Close' : 'Book'}<span class="unseen"> ${robot.name}</span>
-                </button>
-              </div>
-              ${open ? html`<curfew-book-robot .robot=${robot} @booked=${() => void this.#load()}></curfew-book-robot>` : nothing}
-            `}
+        ${session.current?.user.role === 'auditor' ? nothing : this.#actions(robot, now)}
       </li>
+    `;
+  }
+
+  #actions(robot: Robot, now: number): TemplateResult {
+    const open = this.chosen === robot.id;
+    const running = this.mine.find((booking) => booking.robot_id === robot.id && isRunning(booking, now));
+    return html`
+      <div class="row">
+        ${running === undefined
+          ? nothing
+          : html`<a class="button primary" href="#/watch/${running.id}">Watch<span class="unseen"> ${robot.name}</span></a>`}
+        <button
+          type="button"
+          aria-expanded=${open ? 'true' : 'false'}
+          class=${open || running !== undefined ? '' : 'primary'}
+          @click=${() => (this.chosen = open ? null : robot.id)}
+        >
+          ${open ? 'Close' : 'Book'}<span class="unseen"> ${robot.name}</span>
+        </button>
+      </div>
+      ${open ? html`<curfew-book-robot .robot=${robot} @booked=${() => void this.#load()}></curfew-book-robot>` : nothing}
     `;
   }
 
@@ -102,16 +110,23 @@ export class RobotsPage extends Page {
   async #load(): Promise<void> {
     try {
       const now = clock.now();
-      const [robots, schedule] = await Promise.all([
+      const [robots, schedule, mine] = await Promise.all([
         api.robots(),
         api.schedule(isoDate(now), isoDate(now + DAY_MS)),
+        api.myBookings(),
       ]);
+      this.mine = mine.items;
       this.robots = robots.registry.filter((robot) => robot.retired !== true);
       this.schedule = schedule.items;
     } catch (thrown) {
       this.problem = inWords(thrown);
     }
   }
+}
+
+function isRunning(booking: Booking, now: number): boolean {
+  const open = booking.status === 'confirmed' || booking.status === 'active';
+  return open && Date.parse(booking.starts_at) <= now && now < Date.parse(booking.ends_at);
 }
 
 function describe(robot: Robot): string {

@@ -35,8 +35,10 @@ export abstract class Page extends LitElement {
   /** Where the outcome of what was asked is shown, and read out. */
   protected outcome(): TemplateResult {
     return html`
-      <div role="alert">${this.problem === null ? nothing : html`<p class="notice error">${this.problem}</p>`}</div>
-      <div role="status">${this.done === null ? nothing : html`<p class="notice done">${this.done}</p>`}</div>
+      <div class="outcome">
+        <div role="alert">${this.problem === null ? nothing : html`<p class="notice error">${this.problem}</p>`}</div>
+        <div role="status">${this.done === null ? nothing : html`<p class="notice done">${this.done}</p>`}</div>
+      </div>
     `;
   }
 }

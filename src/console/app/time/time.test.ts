@@ -24,6 +24,7 @@ describe('a duration', () => {
     expect(duration(720_000)).toBe('12 min');
     expect(duration(3_600_000)).toBe('1 h');
     expect(duration(3_900_000)).toBe('1 h 5 min');
+    expect(duration(3 * 86_400_000)).toBe('3 days');
   });
 });
 

@@ -45,6 +45,7 @@ export class CurfewViewer extends LitElement {
   #frames: Frames | null = null;
   #tick: ReturnType<typeof setInterval> | undefined;
   #openedAt = 0;
+  #changedAt: number | null = null;
 
   /** The element that shows the picture. */
   get video(): HTMLVideoElement {
@@ -72,6 +73,7 @@ export class CurfewViewer extends LitElement {
       flowing: this.flowing,
       latencyMs: this.latencyMs,
       now: this.clock.now(),
+      changedAt: this.#changedAt,
       toggleFullscreen: () => void this.#toggleFullscreen(),
     };
     return html`
@@ -125,6 +127,7 @@ export class CurfewViewer extends LitElement {
 
   #onState(next: ViewerState, cause: ServerMessage | null): void {
     this.session = next;
+    if (cause?.event === 'session-changed') this.#changedAt = this.clock.now();
     if (isFinal(next)) clearInterval(this.#tick);
     this.#tell('curfew-state', { state: next, message: cause?.event ?? null });
     if (next.phase === 'ended') this.#tell('curfew-ended', next.end);

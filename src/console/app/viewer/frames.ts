@@ -28,9 +28,12 @@ export class Frames {
     if ('requestVideoFrameCallback' in video) this.#next();
   }
 
-  /** Another stream begins: its first frame counts as one. */
+  /** Another stream begins: nothing flows until its first frame, which counts as one. */
   restart(): void {
     this.#first = true;
+    clearTimeout(this.#stalled);
+    this.#stalled = undefined;
+    this.on.flowing(false);
   }
 
   stop(): void {

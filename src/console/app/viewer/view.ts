@@ -11,6 +11,8 @@ export interface ViewModel {
   latencyMs: number | null;
   /** Unix milliseconds by the server's clock. */
   now: number;
+  /** When the last change of the end was told, by the same clock. */
+  changedAt: number | null;
   toggleFullscreen: () => void;
 }
 
@@ -23,7 +25,7 @@ export function stage(model: ViewModel): TemplateResult {
     <div class="stage" data-phase=${state.phase}>
       <video .muted=${true} muted autoplay playsinline disablepictureinpicture ?hidden=${over} aria-label="Robot's camera"></video>
       ${over ? ending(state) : veil(model)}
-      <div class="banners">${over ? nothing : banners(state, model.now)}</div>
+      <div class="banners">${over ? nothing : banners(model)}</div>
     </div>
   `;
 }
@@ -80,9 +82,13 @@ function veilText({ state, flowing }: ViewModel): string | null {
   return state.robotAvailable ? "Waiting for the robot's picture…" : 'The robot is offline. The picture returns when it does.';
 }
 
-function banners(state: ViewerState, now: number): TemplateResult {
-  const left = state.endsAt === null ? null : leftMs(state.endsAt, now);
-  const warned = state.warning !== null && left !== null && left > 0;
+/** How long news lies over the picture before it gives the view back. */
+const NEWS_MS = 12_000;
+
+function banners({ state, now, changedAt }: ViewModel): TemplateResult {
+  const left = state.endsAt === null ? 0 : leftMs(state.endsAt, now);
+  const warned = state.warning !== null && left > 0 && state.warning * 1000 - left < NEWS_MS;
+  const changed = state.change !== null && changedAt !== null && now - changedAt < NEWS_MS;
   return html`
     <div role="alert">
       ${state.emergencyStop === null
@@ -90,7 +96,7 @@ function banners(state: ViewerState, now: number): TemplateResult {
         : html`<p class="banner stop"><strong>Emergency stop.</strong> ${state.emergencyStop}</p>`}
     </div>
     <div role="status">
-      ${state.change === null ? nothing : html`<p class="banner">${changeInWords(state.change)}</p>`}
+      ${changed && state.change !== null ? html`<p class="banner">${changeInWords(state.change)}</p>` : nothing}
       ${warned ? html`<p class="banner warn">${warningInWords(state.warning ?? 0)}</p>` : nothing}
     </div>
   `;

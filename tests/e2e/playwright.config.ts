@@ -1,0 +1,34 @@
+import { defineConfig } from '@playwright/test';
+
+/** The real binary, in the real browser that the operating system brings; nothing is mocked and nothing downloaded. */
+export default defineConfig({
+  outputDir: '../../target/e2e',
+  reporter: [['list']],
+  // Windows end on the wall clock here: tests that share two cores would measure each other.
+  workers: 1,
+  forbidOnly: true,
+  timeout: 150_000,
+  expect: { timeout: 10_000 },
+  use: {
+    launchOptions: {
+      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+      args: [
+        '--headless=new',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+        '--autoplay-policy=no-user-gesture-required',
+      ],
+    },
+    trace: 'retain-on-failure',
+    screenshot: 'only-on-failure',
+  },
+  projects: [
+    { name: 'product', testDir: 'product' },
+    { name: 'screenshot', testDir: 'screenshot' },
+  ],
+});

@@ -1,0 +1,105 @@
+import { expect, test, type Page } from '@playwright/test';
+import { complaints, firstFrame, openWatch, signIn } from '../support/console.js';
+import { Demo } from '../support/demo.js';
+
+let demo: Demo;
+test.beforeAll(async () => {
+  demo = await Demo.start(15);
+});
+test.afterAll(() => demo?.stop());
+
+async function watching(page: Page): Promise<void> {
+  await signIn(page, demo, demo.account('viewer'));
+  const first = firstFrame(page);
+  await openWatch(page, demo.facts.booking.id);
+  await first;
+}
+
+test('a wrong password is refused in words', async ({ page }) => {
+  await page.goto(demo.facts.url);
+  await expect(page).toHaveURL(/#\/sign-in$/);
+  await page.locator('input[name=email]').fill(demo.account('viewer').email);
+  await page.locator('input[name=password]').fill('not the password');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page.getByRole('alert')).toContainText(/\w+ \w+/);
+  await expect(page).toHaveURL(/#\/sign-in$/);
+});
+
+test('an account without a booking is told so and sees nothing', async ({ page }) => {
+  await signIn(page, demo, demo.account('admin'));
+  const stranger = { name: 'Stranger', email: 'stranger@example.org', password: 'a long enough password' };
+  await page.goto(`${demo.facts.url}/#/admin/users`);
+  await page.getByLabel('Name').fill(stranger.name);
+  await page.getByLabel('E-mail').fill(stranger.email);
+  await page.getByLabel('Password').fill(stranger.password);
+  await page.getByRole('button', { name: 'Add person' }).click();
+  await expect(page.getByText('Stranger is added.')).toBeVisible();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+
+  await signIn(page, demo, stranger);
+  await openWatch(page, demo.facts.booking.id);
+  const viewer = page.locator('curfew-viewer');
+  await expect(viewer.getByRole('heading', { name: 'You cannot watch this session' })).toBeVisible();
+  const shown = await viewer.evaluate((element) => (element as HTMLElement & { video: HTMLVideoElement }).video.srcObject);
+  expect(shown).toBeNull();
+});
+
+test('every page fits a narrow screen', async ({ page }) => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await signIn(page, demo, demo.account('admin'));
+  for (const at of ['robots', 'bookings', `watch/${demo.facts.booking.id}`, 'admin/robots', 'admin/users', 'admin/bookings']) {
+    await page.goto(`${demo.facts.url}/#/${at}`);
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(overflow, at).toBeLessThanOrEqual(0);
+  }
+});
+
+test('no address ever carries a token, and the policy holds', async ({ page }) => {
+  const heard = complaints(page);
+  const addresses: string[] = [];
+  page.on('request', (request) => addresses.push(request.url()));
+  page.on('websocket', (socket) => addresses.push(socket.url()));
+  await watching(page);
+  const token = await page.evaluate(() => (JSON.parse(sessionStorage.getItem('curfew.sign-in')!) as { token: string }).token);
+  expect(token.length).toBeGreaterThan(20);
+  expect(addresses.filter((address) => address.includes(token) || address.includes('token='))).toEqual([]);
+  expect(page.url()).not.toContain(token);
+  expect(heard).toEqual([]);
+});
+
+test('a one-time link leaves the address bar and the history at once', async ({ page }) => {
+  await page.goto(demo.facts.url);
+  await page.goto(`${demo.facts.url}/#/redeem/not-a-real-token`);
+  await expect(page.getByRole('heading', { level: 1, name: 'Set your password' })).toBeVisible();
+  expect(page.url()).not.toContain('not-a-real-token');
+  await page.getByLabel('New password').fill('a long enough password');
+  await page.getByRole('button', { name: 'Set password' }).click();
+  await expect(page.getByRole('alert')).toContainText(/\w+ \w+/);
+});
+
+test('an admin ends a running session, and the viewer reads why', async ({ browser, page }) => {
+  await watching(page);
+  const office = await browser.newPage();
+  await signIn(office, demo, demo.account('admin'));
+  await office.goto(`${demo.facts.url}/#/admin/bookings`);
+  await office.getByRole('button', { name: 'Terminate…' }).first().click();
+  await office.getByLabel('Reason, shown to the holder').fill('The arm must be looked at.');
+  await office.getByRole('button', { name: 'End it now' }).click();
+
+  const viewer = page.locator('curfew-viewer');
+  await expect(viewer.getByRole('heading', { name: 'Session over' })).toBeVisible();
+  await expect(viewer.getByText('An administrator ended this session.')).toBeVisible();
+  await expect(viewer.getByText('The arm must be looked at.')).toBeVisible();
+  await office.close();
+});
+
+test('a robot is booked from now and watched', async ({ page }) => {
+  await signIn(page, demo, demo.account('viewer'));
+  await page.getByRole('button', { name: /^Book / }).first().click();
+  await page.getByLabel('From now, for minutes').fill('2');
+  await page.getByRole('button', { name: 'Book from now' }).click();
+  const first = firstFrame(page);
+  await page.getByRole('link', { name: 'Watch' }).click();
+  expect(await first).toBeLessThan(5000);
+});

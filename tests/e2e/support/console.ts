@@ -1,0 +1,43 @@
+import { expect, type Page } from '@playwright/test';
+import type { Account, Demo } from './demo.js';
+
+/** Signs in through the page, as a person does. */
+export async function signIn(page: Page, demo: Demo, account: Pick<Account, 'email' | 'password'>): Promise<void> {
+  await page.goto(`${demo.facts.url}/#/sign-in`);
+  await page.locator('input[name=email]').fill(account.email);
+  await page.locator('input[name=password]').fill(account.password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Robots' })).toBeVisible();
+}
+
+/** Opens the watch page of a booking in the signed-in tab. */
+export async function openWatch(page: Page, booking: string): Promise<void> {
+  await page.evaluate((id) => {
+    location.hash = `#/watch/${id}`;
+  }, booking);
+}
+
+/** Milliseconds from opening the watch page to the first frame shown. Call before opening it. */
+export function firstFrame(page: Page): Promise<number> {
+  return page.evaluate(
+    () =>
+      new Promise<number>((resolve) => {
+        document.addEventListener(
+          'curfew-first-frame',
+          (event) => resolve((event as CustomEvent<{ afterMs: number }>).detail.afterMs),
+          { once: true },
+        );
+      }),
+  );
+}
+
+/** Everything that the browser complained about: scripts that failed, the policy that was violated. */
+export function complaints(page: Page): string[] {
+  const heard: string[] = [];
+  page.on('pageerror', (error) => heard.push(error.message));
+  page.on('console', (message) => {
+    // A refused request is part of some tests; the browser notes each in the console by itself.
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) heard.push(message.text());
+  });
+  return heard;
+}

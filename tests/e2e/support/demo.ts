@@ -1,0 +1,113 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { watch } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface Account {
+  role: 'admin' | 'viewer' | 'auditor';
+  id: string;
+  email: string;
+  password: string;
+}
+
+/** What `curfew demo --json` writes. */
+export interface DemoFacts {
+  url: string;
+  accounts: Account[];
+  robots: { id: string; type: string }[];
+  booking: { id: string; room_id: string; robot_id: string; starts_at: string; ends_at: string };
+}
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
+const BINARY = resolve(process.env['CURFEW_BIN'] ?? join(ROOT, 'target/debug/curfew'));
+const START_LIMIT_MS = 60_000;
+const STOP_LIMIT_MS = 10_000;
+
+/** One running `curfew demo` with its own data folder; both are gone after `stop`. */
+export class Demo {
+  #facts: DemoFacts;
+
+  private constructor(
+    private process: ChildProcess,
+    private readonly folder: string,
+    facts: DemoFacts,
+  ) {
+    this.#facts = facts;
+  }
+
+  static async start(minutes: number): Promise<Demo> {
+    const folder = await mkdtemp(join(tmpdir(), 'curfew-e2e-'));
+    const { child, facts } = await launch(folder, minutes, '127.0.0.1:0');
+    return new Demo(child, folder, facts);
+  }
+
+  get facts(): DemoFacts {
+    return this.#facts;
+  }
+
+  get endsAt(): number {
+    return Date.parse(this.#facts.booking.ends_at);
+  }
+
+  account(role: Account['role']): Account {
+    const found = this.#facts.accounts.find((account) => account.role === role);
+    if (found === undefined) throw new Error(`the demo has no ${role}`);
+    return found;
+  }
+
+  async stop(): Promise<void> {
+    await end(this.process, 'SIGTERM');
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+async function launch(folder: string, minutes: number, listen: string): Promise<{ child: ChildProcess; facts: DemoFacts }> {
+  const facts = join(folder, 'demo.json');
+  const args = ['demo', '--minutes', String(minutes), '--listen', listen, '--data', join(folder, 'data'), '--json', facts];
+  const child = spawn(BINARY, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const log: string[] = [];
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => log.push(text));
+  try {
+    return { child, facts: await written(folder, facts, child) };
+  } catch (thrown) {
+    await end(child, 'SIGKILL');
+    throw new Error(`the demo did not start: ${String(thrown)}\n${log.join('').slice(-4000)}`);
+  }
+}
+
+/** Waits for the file of facts to be there in full. */
+async function written(folder: string, file: string, child: ChildProcess): Promise<DemoFacts> {
+  const limit = AbortSignal.timeout(START_LIMIT_MS);
+  const gone = new Promise<never>((_, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`it exited with ${code}`)));
+    limit.addEventListener('abort', () => reject(new Error(`nothing written in ${START_LIMIT_MS} ms`)));
+  });
+  const found = new Promise<DemoFacts>((resolveFacts) => {
+    const look = async () => {
+      const text = await readFile(file, 'utf8').catch(() => '');
+      try {
+        resolveFacts(JSON.parse(text) as DemoFacts);
+        watcher.close();
+      } catch {
+        // Not there yet, or half written: the next change of the folder says more.
+      }
+    };
+    const watcher = watch(folder, { signal: limit }, () => void look());
+    watcher.on('error', () => undefined);
+    void look();
+  });
+  return Promise.race([found, gone]);
+}
+
+async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  const hard = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
+  await exited;
+  clearTimeout(hard);
+}
