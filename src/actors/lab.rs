@@ -16,6 +16,8 @@ use crate::protocol::{IceCandidateInit, RoomState, ServerMessage};
 pub enum Principal {
     Account { id: AccountId, role: Role },
     Robot { id: RobotId, credential: CredentialId },
+    /// Whoever owns the data folder, at the command line, and the server itself: may do what an admin may, and is no person.
+    System,
 }
 
 /// Where messages for a signaling connection go; bounded. A connection whose outbox is full is dropped by its owner.

@@ -39,6 +39,13 @@ pub struct NewPerson {
     pub created_at: DateTime<Utc>,
 }
 
+impl NewPerson {
+    /// Refuses what [`People::create`] would refuse for its shape, for callers that have to know beforehand.
+    pub fn check(name: &str, email: &str) -> Result<(), PeopleError> {
+        checked_name(name).and(checked_email(email)).map(drop)
+    }
+}
+
 /// Why a person's record cannot be what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PeopleError {
