@@ -14,8 +14,14 @@ use crate::protocol::{IceCandidateInit, RoomState, ServerMessage};
 /// Who asks, as the transport has authenticated it. A message's own claims never become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Principal {
-    Account { id: AccountId, role: Role },
-    Robot { id: RobotId, credential: CredentialId },
+    Account {
+        id: AccountId,
+        role: Role,
+    },
+    Robot {
+        id: RobotId,
+        credential: CredentialId,
+    },
     /// Whoever owns the data folder, at the command line, and the server itself: may do what an admin may, and is no person.
     System,
 }

@@ -67,7 +67,8 @@ impl Reads {
 
     /// Requested, confirmed and active bookings whose window holds `at`.
     pub async fn bookings_live_at(&self, at: DateTime<Utc>) -> Result<Vec<BookingRow>, StoreError> {
-        let sql = "SELECT row FROM calendar WHERE is_live = 1 AND ends_at > ? AND starts_at <= ? ORDER BY key";
+        let sql =
+            "SELECT row FROM calendar WHERE is_live = 1 AND ends_at > ? AND starts_at <= ? ORDER BY key";
         let at = at.timestamp_micros();
         self.rows::<Calendar>(sql, [at.into(), at.into()]).await
     }
@@ -121,7 +122,8 @@ impl Reads {
         to: DateTime<Utc>,
         limit: usize,
     ) -> Result<Vec<SessionRow>, StoreError> {
-        let sql = "SELECT row FROM sessions WHERE opened_at >= ? AND opened_at < ? ORDER BY opened_at, key LIMIT ?";
+        let sql =
+            "SELECT row FROM sessions WHERE opened_at >= ? AND opened_at < ? ORDER BY opened_at, key LIMIT ?";
         let values = [from.timestamp_micros().into(), to.timestamp_micros().into(), bound(limit)];
         self.rows::<Sessions>(sql, values).await
     }

@@ -97,7 +97,11 @@ async fn adopt(options: &SqliteConnectOptions, log: &Log) -> Result<(SqliteConne
     Err(StoreError::Unavailable(reason.to_owned()))
 }
 
-async fn make(options: &SqliteConnectOptions, file: &Path, log: &Log) -> Result<SqliteConnection, StoreError> {
+async fn make(
+    options: &SqliteConnectOptions,
+    file: &Path,
+    log: &Log,
+) -> Result<SqliteConnection, StoreError> {
     for suffix in ["", "-wal", "-shm"] {
         let mut path = file.as_os_str().to_owned();
         path.push(suffix);

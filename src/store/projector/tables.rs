@@ -69,7 +69,10 @@ impl Table for Accounts {
 }
 
 /// Folds `events` into every table, inside the transaction that is open.
-pub(super) async fn advance(connection: &mut SqliteConnection, events: &[Recorded]) -> Result<(), StoreError> {
+pub(super) async fn advance(
+    connection: &mut SqliteConnection,
+    events: &[Recorded],
+) -> Result<(), StoreError> {
     table::advance::<Calendar>(connection, events).await?;
     table::advance::<Fleet>(connection, events).await?;
     table::advance::<Sessions>(connection, events).await?;

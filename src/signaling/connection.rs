@@ -1,0 +1,348 @@
+//! One connection's side of the protocol, on whatever transport carries it.
+
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+use uuid::Uuid;
+
+use super::Signaling;
+use super::limits::Bucket;
+use crate::actors::{ConnectionId, Joined, OfferTarget, Principal, Refused, RoomHint};
+use crate::protocol::{
+    ClientMessage, Empty, IncomingAnswer, JoinRoom, JoinedRoom, OutgoingCandidate, OutgoingOffer, Register,
+    Registered, ServerMessage, SessionDescription, UserRef, UserType,
+};
+use curfew_domain::{PeerId, RoomId};
+
+/// What the server calls itself towards a robot, in `from`.
+const SERVER: &str = "curfew";
+/// WebSocket close codes, RFC 6455 section 7.4.1.
+const NORMAL: u16 = 1000;
+const POLICY: u16 = 1008;
+const TOO_BIG: u16 = 1009;
+
+/// What the transport's reader saw.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    Text(String),
+    /// Sign of life without content: a ping or a pong.
+    Alive,
+    /// A form of message that the protocol does not have.
+    Unsupported,
+    /// Larger than the transport takes.
+    TooLarge,
+}
+
+/// What the transport's writer is to do.
+#[derive(Debug)]
+pub(super) enum Frame {
+    Text(String),
+    Ping,
+    Close(Closing),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closing {
+    pub(super) code: u16,
+    pub(super) words: &'static str,
+}
+
+/// The protocol's state for one connection.
+pub(super) struct Connection {
+    signaling: Arc<Signaling>,
+    frames: mpsc::Sender<Frame>,
+    id: ConnectionId,
+    /// A token that came with the transport's handshake.
+    offered_token: Option<String>,
+    who: Option<Principal>,
+    room: Option<RoomId>,
+    /// The peer that candidates belong to: the last one negotiated here.
+    peer: Option<PeerId>,
+    bucket: Bucket,
+}
+
+impl Connection {
+    pub(super) fn new(signaling: Arc<Signaling>, frames: mpsc::Sender<Frame>, token: Option<String>) -> Self {
+        let limits = signaling.limits;
+        let bucket = Bucket::new(limits.messages_per_second, limits.message_burst, signaling.clock.boot());
+        let id = ConnectionId::new(Uuid::now_v7());
+        Self { signaling, frames, id, offered_token: token, who: None, room: None, peer: None, bucket }
+    }
+
+    /// Serves the connection until either side ends it, then tells the lab that it is gone.
+    pub(super) async fn run(mut self, mut incoming: impl Stream<Item = Incoming> + Unpin) {
+        let limits = self.signaling.limits;
+        let mut ping = tokio::time::interval(limits.ping_every);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let opened = Instant::now();
+        let mut heard = opened;
+        let frames = self.frames.clone();
+        loop {
+            let flow = tokio::select! {
+                () = frames.closed() => Break(()),
+                _ = ping.tick() => self.check_alive(opened.elapsed(), heard.elapsed()).await,
+                event = incoming.next() => {
+                    heard = Instant::now();
+                    match event {
+                        Some(event) => self.take(event).await,
+                        None => Break(()),
+                    }
+                }
+            };
+            if flow.is_break() {
+                break;
+            }
+        }
+        self.finish().await;
+    }
+
+    async fn check_alive(&self, open_for: Duration, silent_for: Duration) -> ControlFlow<()> {
+        let limits = self.signaling.limits;
+        if self.who.is_none() && open_for >= limits.register_within {
+            return self.close(POLICY, "register first").await;
+        }
+        if silent_for >= limits.ping_every * 3 {
+            return Break(());
+        }
+        self.frame(Frame::Ping).await
+    }
+
+    async fn take(&mut self, event: Incoming) -> ControlFlow<()> {
+        let text = match event {
+            Incoming::Alive => return Continue(()),
+            Incoming::Unsupported => {
+                return self.error("invalid", "Messages are text frames of JSON.").await;
+            }
+            Incoming::TooLarge => return self.too_large().await,
+            Incoming::Text(text) if text.len() > self.signaling.limits.message_bytes => {
+                return self.too_large().await;
+            }
+            Incoming::Text(text) => text,
+        };
+        if !self.bucket.take(self.signaling.clock.boot()) {
+            self.error("rate_limited", "Too many messages: this connection is closed.").await?;
+            return self.close(POLICY, "too many messages").await;
+        }
+        match parse(&text) {
+            Ok(message) => self.handle(message).await,
+            Err(words) => self.error("invalid", &words).await,
+        }
+    }
+
+    async fn handle(&mut self, message: ClientMessage) -> ControlFlow<()> {
+        let who = match (message, self.who) {
+            (ClientMessage::Register(register), _) => return self.register(register).await,
+            (_, None) => return self.error("bad_token", "Send `register` with a token first.").await,
+            (message, Some(who)) => (message, who),
+        };
+        match who {
+            (ClientMessage::JoinRoom(join), who) => self.join(&who, join).await,
+            (ClientMessage::Offer(offer), who) => self.offer(&who, offer).await,
+            (ClientMessage::IceCandidate(candidate), who) => self.candidate(&who, candidate).await,
+            (ClientMessage::LeaveRoom(_), _) => {
+                self.signaling.lab.leave(self.id).await;
+                self.room = None;
+                self.peer = None;
+                self.say(&ServerMessage::LeftRoom(Empty {})).await
+            }
+            (ClientMessage::Answer(_), _) => {
+                let words =
+                    "This server answers offers itself; it takes no answers for a robot in relay mode.";
+                self.error("not_available", words).await
+            }
+            (ClientMessage::Register(_), _) => Continue(()),
+        }
+    }
+
+    async fn register(&mut self, register: Register) -> ControlFlow<()> {
+        if self.who.is_some() {
+            return self.error("conflict", "This connection is registered already.").await;
+        }
+        let Some(token) = register.token.or_else(|| self.offered_token.take()) else {
+            return self.refuse_and_close("bad_token", "A token is needed to register.").await;
+        };
+        let who = match self.signaling.authenticate.authenticate(&token).await {
+            Ok(who) => who,
+            Err(refused) => return self.refuse_and_close(refused.reason.code(), &refused.detail).await,
+        };
+        let (user_id, user_type) = match &who {
+            Principal::Account { id, .. } => (id.to_string(), UserType::Viewer),
+            Principal::Robot { id, .. } => (id.to_string(), UserType::Robot),
+            Principal::System => {
+                return self.refuse_and_close("wrong_role", "The command line has no place in a room.").await;
+            }
+        };
+        if user_type != register.user_type {
+            let words = "The token is not of the kind that userType names.";
+            return self.refuse_and_close("wrong_role", words).await;
+        }
+        self.who = Some(who);
+        self.say(&ServerMessage::Registered(Registered { success: true, user_id, user_type })).await?;
+        if user_type == UserType::Viewer {
+            return Continue(());
+        }
+        let (outbox, notices) = mpsc::channel(self.signaling.limits.outbox_messages);
+        match self.signaling.lab.robot_connected(&who, self.id, outbox).await {
+            Ok(()) => self.pass_on(notices, true),
+            Err(refused) => return self.refuse_and_close(refused.reason.code(), &refused.detail).await,
+        }
+        Continue(())
+    }
+
+    async fn join(&mut self, who: &Principal, join: JoinRoom) -> ControlFlow<()> {
+        if matches!(who, Principal::Robot { .. }) {
+            // Documented robot clients join a room; theirs is the one of their robot's session, which they are in.
+            return self.error("not_available", "A registered robot is in its session's room already.").await;
+        }
+        let (outbox, notices) = mpsc::channel(self.signaling.limits.outbox_messages);
+        match self.signaling.lab.join(who, &RoomHint(join.room_id), self.id, outbox).await {
+            Ok(joined) => {
+                self.room = Some(joined.room_id);
+                let robot = joined.robot_online.then(|| joined.robot.to_string());
+                self.say(&ServerMessage::JoinedRoom(joined_room(joined))).await?;
+                if let Some(user_id) = robot {
+                    self.say(&ServerMessage::RobotAvailable(UserRef { user_id })).await?;
+                }
+                // Only now, so that no notice overtakes the answer.
+                self.pass_on(notices, false);
+                Continue(())
+            }
+            Err(refused) => self.refused(&refused).await,
+        }
+    }
+
+    async fn offer(&mut self, who: &Principal, offer: OutgoingOffer) -> ControlFlow<()> {
+        let sdp = offer.offer.sdp;
+        let (negotiated, from) = match who {
+            Principal::Robot { id, .. } => {
+                (self.signaling.lab.robot_offer(*id, self.id, sdp).await, SERVER.to_owned())
+            }
+            Principal::Account { .. } | Principal::System => {
+                let target =
+                    OfferTarget { robot: offer.to.clone(), room: self.room, connection: Some(self.id) };
+                let negotiated = self.signaling.lab.offer(who, &target, None, sdp).await;
+                let from = negotiated.as_ref().map(|n| n.robot.to_string()).unwrap_or_default();
+                (negotiated, from)
+            }
+        };
+        match negotiated {
+            Ok(negotiated) => {
+                self.peer = Some(negotiated.peer);
+                let answer = SessionDescription::answer(negotiated.sdp);
+                self.say(&ServerMessage::Answer(IncomingAnswer { from, answer })).await
+            }
+            Err(refused) => self.refused(&refused).await,
+        }
+    }
+
+    async fn candidate(&mut self, who: &Principal, message: OutgoingCandidate) -> ControlFlow<()> {
+        // The end of candidates needs no action: the server is ICE-lite and waits for checks.
+        let Some(candidate) = message.candidate.filter(|c| !c.candidate.is_empty()) else {
+            return Continue(());
+        };
+        let Some(peer) = self.peer else {
+            return self.error("conflict", "A candidate needs an offer that was answered before it.").await;
+        };
+        match self.signaling.lab.candidate(who, peer, candidate).await {
+            Ok(()) => Continue(()),
+            Err(refused) => self.refused(&refused).await,
+        }
+    }
+
+    /// Passes on what the lab tells this connection. An error that comes that way ends the connection, as does, for a
+    /// robot, being let go.
+    fn pass_on(&self, mut notices: mpsc::Receiver<ServerMessage>, until_let_go: bool) {
+        let frames = self.frames.clone();
+        tokio::spawn(async move {
+            while let Some(message) = notices.recv().await {
+                let last = matches!(message, ServerMessage::Error(_));
+                if frames.send(Frame::Text(message.to_text())).await.is_err() {
+                    return;
+                }
+                if last {
+                    let _ = frames.send(Frame::Close(Closing { code: POLICY, words: "see the error" })).await;
+                    return;
+                }
+            }
+            if until_let_go {
+                let _ = frames.send(Frame::Close(Closing { code: NORMAL, words: "let go" })).await;
+            }
+        });
+    }
+
+    async fn finish(self) {
+        if let Some(Principal::Robot { id, .. }) = self.who {
+            self.signaling.lab.robot_disconnected(id, self.id).await;
+        } else if self.who.is_some() {
+            self.signaling.lab.leave(self.id).await;
+        }
+    }
+
+    async fn say(&self, message: &ServerMessage) -> ControlFlow<()> {
+        self.frame(Frame::Text(message.to_text())).await
+    }
+
+    async fn error(&self, code: &str, words: &str) -> ControlFlow<()> {
+        self.say(&ServerMessage::error(code, words)).await
+    }
+
+    async fn refused(&self, refused: &Refused) -> ControlFlow<()> {
+        self.error(refused.reason.code(), &refused.detail).await
+    }
+
+    async fn refuse_and_close(&self, code: &str, words: &str) -> ControlFlow<()> {
+        self.error(code, words).await?;
+        self.close(POLICY, "refused").await
+    }
+
+    async fn too_large(&self) -> ControlFlow<()> {
+        self.error("too_large", "A message may have 64 KiB at most: this connection is closed.").await?;
+        self.close(TOO_BIG, "message too large").await
+    }
+
+    async fn close(&self, code: u16, words: &'static str) -> ControlFlow<()> {
+        let _ = self.frame(Frame::Close(Closing { code, words })).await;
+        Break(())
+    }
+
+    async fn frame(&self, frame: Frame) -> ControlFlow<()> {
+        match self.frames.send(frame).await {
+            Ok(()) => Continue(()),
+            Err(_) => Break(()),
+        }
+    }
+}
+
+/// Reads a message, or says what is wrong with it in words that name the event.
+fn parse(text: &str) -> Result<ClientMessage, String> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        event: String,
+    }
+    let named: Named = serde_json::from_str(text)
+        .map_err(|_| r#"A message is JSON of the form {"event": NAME, "data": {…}}."#.to_owned())?;
+    if !ClientMessage::EVENTS.contains(&named.event.as_str()) {
+        return Err(format!("There is no event {:?}.", clip(&named.event)));
+    }
+    serde_json::from_str(text)
+        .map_err(|error| format!("The data of {:?} is not right: {error}.", named.event))
+}
+
+/// The first 40 characters: an error does not echo what may be a flood.
+fn clip(name: &str) -> String {
+    name.chars().take(40).collect()
+}
+
+fn joined_room(joined: Joined) -> JoinedRoom {
+    JoinedRoom {
+        room_id: joined.room_id.to_string(),
+        ends_at: joined.ends_at,
+        server_time: joined.server_time,
+        role: joined.basis.name().to_owned(),
+        state: joined.state,
+    }
+}

@@ -1,0 +1,135 @@
+//! The protocol on warp's WebSocket at `/ws`.
+
+use std::future::ready;
+use std::sync::Arc;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::sync::mpsc;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::http::{HeaderMap, StatusCode};
+use warp::reply::{Reply, Response};
+use warp::ws::{Message, WebSocket, Ws};
+
+use super::Signaling;
+use super::connection::{Closing, Connection, Frame, Incoming};
+
+const SUBPROTOCOL: &str = "curfew.v1";
+const BEARER_SUBPROTOCOL: &str = "bearer.";
+
+/// `GET /ws` with an upgrade. A token may come in the `Authorization` header, as the subprotocol `bearer.<token>` offered
+/// beside `curfew.v1`, or later in `register`; one in the query string is refused.
+pub fn routes(signaling: Signaling) -> BoxedFilter<(Response,)> {
+    let signaling = Arc::new(signaling);
+    warp::path!("ws")
+        .and(warp::ws())
+        .and(warp::header::headers_cloned())
+        .and(raw_query())
+        .map(move |ws: Ws, headers: HeaderMap, query: String| accept(&signaling, ws, &headers, &query))
+        .boxed()
+}
+
+fn raw_query() -> impl Filter<Extract = (String,), Error = std::convert::Infallible> + Clone {
+    warp::query::raw().or(warp::any().map(String::new)).unify()
+}
+
+fn accept(signaling: &Arc<Signaling>, ws: Ws, headers: &HeaderMap, query: &str) -> Response {
+    if query.split('&').any(|pair| pair.starts_with("token=") || pair.starts_with("access_token=")) {
+        return refuse(
+            StatusCode::UNAUTHORIZED,
+            "bad_token",
+            "A token in a URL is refused: send it in a header.",
+        );
+    }
+    if !origin_allowed(signaling, headers) {
+        return refuse(StatusCode::FORBIDDEN, "origin_refused", "Pages of this origin may not connect here.");
+    }
+    let offered = offered_subprotocols(headers);
+    let token = bearer_header(headers)
+        .or_else(|| offered.iter().find_map(|name| name.strip_prefix(BEARER_SUBPROTOCOL)).map(str::to_owned));
+    let selected = offered.iter().any(|name| name == SUBPROTOCOL);
+    let signaling = Arc::clone(signaling);
+    let bytes = signaling.limits.message_bytes;
+    // One byte over the limit is answered with words; what is far over it never reaches memory.
+    let ws = ws.max_message_size(2 * bytes).max_frame_size(2 * bytes).max_write_buffer_size(16 * bytes);
+    let reply = ws.on_upgrade(move |socket| carry(signaling, socket, token));
+    if selected {
+        warp::reply::with_header(reply, "sec-websocket-protocol", SUBPROTOCOL).into_response()
+    } else {
+        reply.into_response()
+    }
+}
+
+fn refuse(status: StatusCode, code: &str, detail: &str) -> Response {
+    let body = serde_json::json!({
+        "type": format!("urn:curfew:error:{code}"), "title": status.canonical_reason(), "status": status.as_u16(),
+        "detail": detail, "code": code, "instance": "/ws",
+    });
+    let json = warp::reply::with_header(warp::reply::json(&body), "content-type", "application/problem+json");
+    warp::reply::with_status(json, status).into_response()
+}
+
+/// A browser names its page's origin; anything but the server's own host and the configured ones is refused, so that a
+/// foreign page cannot ride on a visitor's network position.
+fn origin_allowed(signaling: &Signaling, headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get("origin") else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    let own = headers.get("host").and_then(|host| host.to_str().ok());
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    (authority.is_some() && authority == own)
+        || signaling.allowed_origins.iter().any(|allowed| allowed == origin)
+}
+
+fn offered_subprotocols(headers: &HeaderMap) -> Vec<String> {
+    headers
+        .get_all("sec-websocket-protocol")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_owned())
+        .collect()
+}
+
+fn bearer_header(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("authorization")?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// Runs one connection to its end. The writer is a task of its own, so that what the server has to say never waits for
+/// what the client asked last.
+async fn carry(signaling: Arc<Signaling>, socket: WebSocket, token: Option<String>) {
+    let send_within = signaling.limits.send_within;
+    let (mut sink, stream) = socket.split();
+    let (frames, mut queue) = mpsc::channel::<Frame>(signaling.limits.outbox_messages);
+    let writer = tokio::spawn(async move {
+        while let Some(frame) = queue.recv().await {
+            let (message, last) = match frame {
+                Frame::Text(text) => (Message::text(text), false),
+                Frame::Ping => (Message::ping(Vec::new()), false),
+                Frame::Close(Closing { code, words }) => (Message::close_with(code, words), true),
+            };
+            match tokio::time::timeout(send_within, sink.send(message)).await {
+                Ok(Ok(())) if !last => {}
+                _ => break,
+            }
+        }
+    });
+    let incoming =
+        stream.take_while(|read| ready(read.is_ok() || is_too_large(read))).map(|read| match read {
+            Ok(message) if message.is_text() => {
+                Incoming::Text(message.to_str().unwrap_or_default().to_owned())
+            }
+            Ok(message) if message.is_binary() => Incoming::Unsupported,
+            Ok(_) => Incoming::Alive,
+            Err(_) => Incoming::TooLarge,
+        });
+    Connection::new(signaling, frames, token).run(incoming).await;
+    // What is queued, an error before a close above all, still goes out; `send_within` bounds it.
+    let _ = writer.await;
+}
+
+/// tungstenite says that a message passed its bound only in words.
+fn is_too_large(read: &Result<Message, warp::Error>) -> bool {
+    read.as_ref().is_err_and(|error| error.to_string().contains("too long"))
+}
