@@ -53,17 +53,28 @@ pub enum AgentError {
 }
 
 /// Where a camera's picture comes from: `[NAME=]test`. Without a name the camera is `main`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Source {
     /// The camera's name, the id of its track.
     pub camera: String,
     pub kind: SourceKind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum SourceKind {
     /// A drawn picture that moves, with a clock and the stamp of `protocol::stamp`.
     Test,
+    /// Packets without a picture, for measuring what relays them. Not for the command line.
+    Filler(Filler),
+}
+
+/// What a filler source sends, and a place to see that it does.
+#[derive(Clone, Debug)]
+pub struct Filler {
+    /// Packets of 1,100 bytes, RTP header included.
+    pub packets_per_second: u32,
+    /// Counts the packets handed to the peer connection.
+    pub sent: tokio::sync::watch::Sender<u64>,
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

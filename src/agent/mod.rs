@@ -8,6 +8,7 @@ pub(crate) mod client;
 mod config;
 mod core;
 mod encoder;
+mod filler;
 mod font;
 mod keyframes;
 mod link;
@@ -17,7 +18,7 @@ mod publisher;
 mod run;
 
 pub use client::EndpointError;
-pub use config::{AgentConfig, AgentError, Source, SourceError, SourceKind};
+pub use config::{AgentConfig, AgentError, Filler, Source, SourceError, SourceKind};
 pub use run::run;
 
 #[cfg(test)]

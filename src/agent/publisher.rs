@@ -16,8 +16,9 @@ use webrtc::peer_connection::{
 };
 use webrtc::rtp_transceiver::RtpSender;
 
+use super::config::{Source, SourceKind};
 use super::encoder::{self, Frame, KeyFrameWish, StreamSpec};
-use super::{keyframes, peer};
+use super::{filler, keyframes, peer};
 use crate::clock::{BootInstant, SharedClock};
 use crate::protocol::IceCandidateInit;
 
@@ -26,7 +27,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// What a publishing peer connection is made of.
 pub(super) struct PublisherSpec {
     pub(super) robot: String,
-    pub(super) cameras: Vec<String>,
+    pub(super) sources: Vec<Source>,
     pub(super) toward: IpAddr,
     pub(super) deadline: BootInstant,
     pub(super) clock: SharedClock,
@@ -50,7 +51,7 @@ impl Gate {
 }
 
 struct Camera {
-    name: String,
+    source: Source,
     ssrc: u32,
     track: Arc<TrackLocalStaticRTP>,
     sender: Arc<dyn RtpSender>,
@@ -70,11 +71,12 @@ impl Publisher {
         let (handler, state, gathering) = Handler::new();
         let peer = peer::build(spec.toward, Arc::new(handler)).await?;
         let mut cameras = Vec::new();
-        for name in &spec.cameras {
+        for source in spec.sources {
             let ssrc = rand::random::<u32>().max(1);
-            let track = Arc::new(TrackLocalStaticRTP::new(peer::video_track(&spec.robot, name, ssrc)));
+            let track = peer::video_track(&spec.robot, &source.camera, ssrc);
+            let track = Arc::new(TrackLocalStaticRTP::new(track));
             let sender = peer.add_track(Arc::clone(&track) as Arc<dyn TrackLocal>).await?;
-            cameras.push(Camera { name: name.clone(), ssrc, track, sender });
+            cameras.push(Camera { source, ssrc, track, sender });
         }
         let sdp = peer::complete_offer(peer.as_ref(), gathering).await?;
         let gate =
@@ -141,21 +143,26 @@ async fn stream(
     if state.wait_for(|state| *state == RTCPeerConnectionState::Connected).await.is_err() {
         return;
     }
+    let name = camera.source.camera.as_str();
     let Some(payload_type) = negotiated_payload_type(&camera).await else {
-        return tracing::warn!(camera = camera.name, "the server takes no H.264 of this camera");
+        return tracing::warn!(camera = name, "the server takes no H.264 of this camera");
     };
     let wish = KeyFrameWish::default();
-    let spec = StreamSpec { robot, camera: camera.name.clone(), ssrc: camera.ssrc, payload_type };
-    let frames = match encoder::start(spec, clock, wish.clone()) {
-        Ok(frames) => frames,
-        Err(error) => return tracing::error!(%error, camera = camera.name, "the source did not start"),
+    let spec = StreamSpec { robot, camera: name.to_owned(), ssrc: camera.ssrc, payload_type };
+    let frames = match &camera.source.kind {
+        SourceKind::Test => encoder::start(spec, clock, wish.clone()),
+        SourceKind::Filler(filler) => Ok(filler::start(&spec, filler.clone())),
     };
-    tracing::info!(camera = camera.name, "sending");
+    let frames = match frames {
+        Ok(frames) => frames,
+        Err(error) => return tracing::error!(%error, camera = name, "the source did not start"),
+    };
+    tracing::info!(camera = name, "sending");
     tokio::select! {
         () = send(frames, &camera.track, &gate) => {}
         () = hear_key_frame_requests(&camera.track, &wish) => {}
     }
-    tracing::info!(camera = camera.name, "stopped sending");
+    tracing::info!(camera = name, "stopped sending");
 }
 
 async fn send(mut frames: mpsc::Receiver<Frame>, track: &TrackLocalStaticRTP, gate: &Gate) {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::client::Endpoint;
-use super::config::{AgentConfig, AgentError};
+use super::config::{AgentConfig, AgentError, Source};
 use super::core::{Action, CloseWhy, Core, Event, LinkId, StreamId};
 use super::link::{self, LinkEvent};
 use super::publisher::{Publisher, PublisherSpec};
@@ -73,7 +73,7 @@ struct Agent {
     /// Work on peer connections, which takes milliseconds, beside the loop.
     steps: JoinSet<Step>,
     /// The cameras that the last `publish` named.
-    cameras: Vec<String>,
+    chosen: Vec<Source>,
 }
 
 struct Link {
@@ -102,7 +102,7 @@ impl Agent {
             link: None,
             publishers: HashMap::new(),
             steps: JoinSet::new(),
-            cameras: Vec::new(),
+            chosen: Vec::new(),
         }
     }
 
@@ -136,7 +136,7 @@ impl Agent {
         };
         let spec = PublisherSpec {
             robot: self.config.name.clone(),
-            cameras: self.cameras.clone(),
+            sources: self.chosen.clone(),
             toward,
             deadline,
             clock: self.clock.clone(),
@@ -179,7 +179,7 @@ impl Agent {
     async fn message(&mut self, link: LinkId, message: ServerMessage) -> Option<Event> {
         match message {
             ServerMessage::Publish(Publish { cameras, in_ms }) => {
-                self.cameras = self.chosen(cameras);
+                self.chosen = self.choose(cameras);
                 Some(Event::Publish { link, in_ms })
             }
             ServerMessage::Unpublish(_) => Some(Event::Unpublish(link)),
@@ -251,13 +251,13 @@ impl Agent {
     }
 
     /// The cameras that a `publish` names, in the robot's order; all of them where it names none that this robot has.
-    fn chosen(&self, named: Option<Vec<String>>) -> Vec<String> {
-        let all = self.config.sources.iter().map(|source| source.camera.clone());
-        let Some(named) = named.filter(|named| !named.is_empty()) else { return all.collect() };
-        let chosen: Vec<_> = all.clone().filter(|camera| named.contains(camera)).collect();
+    fn choose(&self, named: Option<Vec<String>>) -> Vec<Source> {
+        let all = &self.config.sources;
+        let Some(named) = named.filter(|named| !named.is_empty()) else { return all.clone() };
+        let chosen: Vec<_> = all.iter().filter(|source| named.contains(&source.camera)).cloned().collect();
         if chosen.is_empty() {
             tracing::warn!(?named, "none of these cameras is here: publishing all");
-            return all.collect();
+            return all.clone();
         }
         chosen
     }

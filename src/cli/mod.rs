@@ -1,3 +1,4 @@
 //! (being built)
 pub(crate) mod http;
+pub mod load;
 pub mod robot;

@@ -96,7 +96,10 @@ mod tests {
     fn sources_default_to_the_test_picture_and_may_be_several() {
         let required = ["robot", "--server", "http://h", "--token-file", "t"];
         let line = Line::try_parse_from(required).expect("parses");
-        assert_eq!(line.args.sources, ["test".parse().expect("a source")]);
+        assert_eq!(
+            line.args.sources.iter().map(|source| source.camera.as_str()).collect::<Vec<_>>(),
+            ["main"]
+        );
         let line = Line::try_parse_from(
             [&required[..], &["--source", "left=test", "--source", "right=test"]].concat(),
         )
