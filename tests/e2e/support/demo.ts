@@ -28,15 +28,11 @@ const STOP_LIMIT_MS = 10_000;
 
 /** One running `curfew demo` with its own data folder; both are gone after `stop`. */
 export class Demo {
-  #facts: DemoFacts;
-
   private constructor(
     private process: ChildProcess,
     private readonly folder: string,
-    facts: DemoFacts,
-  ) {
-    this.#facts = facts;
-  }
+    readonly facts: DemoFacts,
+  ) {}
 
   static async start(minutes: number): Promise<Demo> {
     const folder = await mkdtemp(join(tmpdir(), 'curfew-e2e-'));
@@ -44,18 +40,21 @@ export class Demo {
     return new Demo(child, folder, facts);
   }
 
-  get facts(): DemoFacts {
-    return this.#facts;
-  }
-
   get endsAt(): number {
-    return Date.parse(this.#facts.booking.ends_at);
+    return Date.parse(this.facts.booking.ends_at);
   }
 
   account(role: Account['role']): Account {
-    const found = this.#facts.accounts.find((account) => account.role === role);
+    const found = this.facts.accounts.find((account) => account.role === role);
     if (found === undefined) throw new Error(`the demo has no ${role}`);
     return found;
+  }
+
+  /** Kills the process as a crash does, and starts it again on the same folder and address. */
+  async crashAndRestart(): Promise<void> {
+    await end(this.process, 'SIGKILL');
+    const { child } = await launch(this.folder, 5, new URL(this.facts.url).host);
+    this.process = child;
   }
 
   async stop(): Promise<void> {
@@ -66,6 +65,7 @@ export class Demo {
 
 async function launch(folder: string, minutes: number, listen: string): Promise<{ child: ChildProcess; facts: DemoFacts }> {
   const facts = join(folder, 'demo.json');
+  await rm(facts, { force: true });
   const args = ['demo', '--minutes', String(minutes), '--listen', listen, '--data', join(folder, 'data'), '--json', facts];
   const child = spawn(BINARY, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const log: string[] = [];
