@@ -1,5 +1,5 @@
 import { expect, test, type Page } from '@playwright/test';
-import { complaints, firstFrame, openWatch, signIn } from '../support/console.js';
+import { ask, complaints, firstFrame, openWatch, signIn } from '../support/console.js';
 import { Demo } from '../support/demo.js';
 
 let demo: Demo;
@@ -42,6 +42,24 @@ test('an account without a booking is told so and sees nothing', async ({ page }
   await expect(viewer.getByRole('heading', { name: 'You cannot watch this session' })).toBeVisible();
   const shown = await viewer.evaluate((element) => (element as HTMLElement & { video: HTMLVideoElement }).video.srcObject);
   expect(shown).toBeNull();
+});
+
+test('whoever comes early waits at the door and sees the robot when the window begins', async ({ page }) => {
+  await signIn(page, demo, demo.account('admin'));
+  const other = demo.facts.robots.find(({ id }) => id !== demo.facts.booking.robot_id);
+  const startsAt = Date.now() + 5000;
+  const booked = (await ask(page, '/bookings', {
+    robot_id: other?.id,
+    starts_at: new Date(startsAt).toISOString(),
+    ends_at: new Date(startsAt + 60_000).toISOString(),
+  })) as { id: string };
+  const first = firstFrame(page);
+  await openWatch(page, booked.id);
+  const viewer = page.locator('curfew-viewer');
+  await expect(viewer.getByText('Your session has not begun yet.')).toBeVisible();
+  await first;
+  expect(Date.now()).toBeGreaterThanOrEqual(startsAt);
+  await expect(viewer.getByText('Live', { exact: true })).toBeVisible();
 });
 
 test('every page fits a narrow screen', async ({ page }) => {

@@ -17,6 +17,18 @@ export async function openWatch(page: Page, booking: string): Promise<void> {
   }, booking);
 }
 
+/** Asks the REST interface from inside the signed-in page. */
+export async function ask(page: Page, route: string, body: unknown): Promise<unknown> {
+  return page.evaluate(
+    async ([to, text]) => {
+      const { token } = JSON.parse(sessionStorage.getItem('curfew.sign-in') ?? '{}') as { token: string };
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      return (await fetch(to, { method: 'POST', headers, body: text })).json() as Promise<unknown>;
+    },
+    [route, JSON.stringify(body)] as const,
+  );
+}
+
 /** Milliseconds from opening the watch page to the first frame shown. Call before opening it. */
 export function firstFrame(page: Page): Promise<number> {
   return page.evaluate(

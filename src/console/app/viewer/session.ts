@@ -75,6 +75,10 @@ export class ViewerSession {
   #enter(): void {
     // Both at once: who this is stands in the token already.
     this.#signaling.send({ event: 'register', data: { userType: 'viewer' } });
+    this.#join();
+  }
+
+  #join(): void {
     this.#joinSentAt = this.options.clock.mark();
     this.#signaling.send({ event: 'join-room', data: { roomId: this.options.room } });
   }
@@ -154,7 +158,7 @@ export class ViewerSession {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => {
       if (this.#state.phase === 'live') void this.#negotiate();
-      else if (this.#state.phase !== 'waiting') this.#enter();
+      else if (this.#state.phase !== 'waiting') this.#join();
     }, inMs);
   }
 
