@@ -4,13 +4,20 @@ export interface Slot {
   startsAt: number;
   endsAt: number;
   mine: boolean;
+  /** Whose it is, where that may be known. */
+  name: string | null;
 }
 
 /** One robot's slots that are not over yet, in order. */
 export function slotsOf(robotId: string, schedule: readonly ScheduledSlot[], now: number): Slot[] {
   return schedule
     .filter((slot) => slot.robot_id === robotId)
-    .map((slot) => ({ startsAt: Date.parse(slot.starts_at), endsAt: Date.parse(slot.ends_at), mine: slot.mine }))
+    .map(({ starts_at, ends_at, mine, name }) => ({
+      startsAt: Date.parse(starts_at),
+      endsAt: Date.parse(ends_at),
+      mine,
+      name: name ?? null,
+    }))
     .filter((slot) => slot.endsAt > now)
     .sort((a, b) => a.startsAt - b.startsAt);
 }

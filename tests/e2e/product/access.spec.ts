@@ -114,7 +114,8 @@ test('an admin ends a running session, and the viewer reads why', async ({ brows
 
 test('a robot is booked from now and watched', async ({ page }) => {
   await signIn(page, demo, demo.account('viewer'));
-  await page.getByRole('button', { name: /^Book / }).first().click();
+  const free = page.getByRole('listitem').filter({ hasText: 'Free now' }).first();
+  await free.getByRole('button', { name: /^Book/ }).click();
   await page.getByLabel('From now, for minutes').fill('2');
   await page.getByRole('button', { name: 'Book from now' }).click();
   const first = firstFrame(page);

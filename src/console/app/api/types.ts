@@ -51,6 +51,8 @@ export interface Booking {
   ends_at: string;
   room_id: string | null;
   status: BookingStatus;
+  /** Why it ended or was cancelled, once it was. */
+  cause?: string | null;
 }
 
 export interface List<Item> {
@@ -63,6 +65,7 @@ export interface ScheduledSlot {
   starts_at: string;
   ends_at: string;
   mine: boolean;
+  /** Whose it is; for admins only. */
   name?: string;
 }
 
@@ -79,6 +82,8 @@ export interface AvailableSlots {
   date: string;
   robot_type: string;
   available_slots: AvailableSlot[];
+  /** The lab's time zone, an IANA name. */
+  zone?: string;
 }
 
 export type NewBooking =

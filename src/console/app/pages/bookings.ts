@@ -5,7 +5,7 @@ import { api, clock, readClock } from '../context.js';
 import { Page } from '../parts/page.js';
 import { inWords } from '../api/problem.js';
 import { countdown, duration, windowText } from '../time/format.js';
-import { statusInWords } from '../words.js';
+import { causeInWords, statusInWords } from '../words.js';
 
 const REFRESH_MS = 10_000;
 
@@ -68,6 +68,7 @@ export class BookingsPage extends Page {
           <span class="tag ${tone(booking, running)}">${running ? 'Running now' : statusInWords(booking.status)}</span>
         </div>
         <p>${windowText(startsAt, endsAt, now)} <span class="left muted">${left === '' ? '' : `· ${left}`}</span></p>
+        ${booking.cause ? html`<p class="muted small">${causeInWords(booking.cause)}</p>` : nothing}
         ${ahead ? this.#actions(booking, running) : nothing}
       </li>
     `;

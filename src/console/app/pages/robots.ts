@@ -99,7 +99,7 @@ export class RobotsPage extends Page {
           (slot) => html`
             <li>
               ${day(slot.startsAt, now) === 'today' ? '' : `${day(slot.startsAt, now)}, `}${timeOfDay(slot.startsAt)} –
-              ${timeOfDay(slot.endsAt)} ${slot.mine ? html`<strong>yours</strong>` : 'booked'}
+              ${timeOfDay(slot.endsAt)} ${slot.mine ? html`<strong>yours</strong>` : (slot.name ?? 'booked')}
             </li>
           `,
         )}

@@ -5,6 +5,7 @@ import { api, clock, readClock, session } from '../context.js';
 import { Page } from '../parts/page.js';
 import { windowText } from '../time/format.js';
 import type { ViewerState } from '../viewer/state.js';
+import { causeInWords } from '../words.js';
 
 const CLOCK_EVERY_MS = 30_000;
 const DESCRIBE_AFTER_MS = 1500;
@@ -52,7 +53,7 @@ export class WatchPage extends Page {
           @curfew-state=${this.#onState}
           @curfew-first-frame=${() => void this.#describe()}
         ></curfew-viewer>
-        ${this.refused ? nothing : this.outcome()}
+        ${this.refused ? this.#because() : this.outcome()}
         <div class="row">
           <a class="button" href="#/bookings">${this.over ? 'My bookings' : 'Leave'}</a>
           ${this.over ? html`<a class="button primary" href="#/robots">Book again</a>` : nothing}
@@ -66,9 +67,16 @@ export class WatchPage extends Page {
     this.refused = viewer.phase === 'refused';
     this.over = viewer.phase === 'ended' || this.refused;
     // The picture comes first; names and times are asked for when the way to it is under way or blocked.
+    if (this.refused) this.details = null;
     if (viewer.phase !== 'connecting') void this.#describe();
     if (viewer.phase === 'refused' && viewer.refusal?.code === 'bad_token') session.end();
   };
+
+  /** What became of a booking that cannot be watched, as far as this person may know. */
+  #because() {
+    const cause = this.details?.cause;
+    return cause ? html`<p class="notice" role="status">${causeInWords(cause)}</p>` : nothing;
+  }
 
   async #describe(): Promise<void> {
     if (this.details !== null) return;

@@ -14,6 +14,7 @@ export class BookRobot extends Page {
   @property({ attribute: false }) robot!: Robot;
   @state() private date = isoDate(clock.now());
   @state() private slots: AvailableSlot[] | null = null;
+  @state() private zone: string | null = null;
   @state() private slotsProblem: string | null = null;
   @state() private booked: Booking | null = null;
 
@@ -59,7 +60,10 @@ export class BookRobot extends Page {
           `,
         )}
       </div>
-      <p class="muted small">A slot is booked on any free robot of type ${this.robot.type}, in the lab's time.</p>
+      <p class="muted small">
+        Times are the lab's${this.zone === null ? '' : ` (${this.zone})`}. A slot is booked on any free robot of type
+        ${this.robot.type}.
+      </p>
     `;
   }
 
@@ -103,6 +107,7 @@ export class BookRobot extends Page {
       const reply = await api.availableSlots(asked, this.robot.type);
       if (asked !== this.date) return;
       this.slots = reply.available_slots;
+      this.zone = reply.zone ?? null;
       this.slotsProblem = null;
     } catch (thrown) {
       this.slotsProblem = inWords(thrown);
