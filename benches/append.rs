@@ -1,10 +1,11 @@
-//! Durable appends per second: the stock repository, one event at a time, against this log with one caller and with many.
+//! Durable appends per second: the stock repository, one event at a time, against this log with one caller and with many,
+//! alone, with the projector following in its own file, and with something that writes as often to the log's file.
 //!
 //! `cargo bench --bench append`. All in one run on one disk, so that the ratios mean something where the figures do not
-//! carry over. Both sides use WAL with `synchronous=FULL`.
+//! carry over. Everything uses WAL, and `synchronous=FULL` but for the projections.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -12,11 +13,12 @@ use cqrs_es::event_sink::EventSink;
 use cqrs_es::persist::{EventStoreAggregateContext, PersistedEventStore};
 use cqrs_es::{Aggregate, DomainEvent, EventStore};
 use curfew::clock::SystemClock;
-use curfew::store::Log;
-use curfew_domain::{Actor, Metadata};
+use curfew::store::{Log, Projector};
+use curfew_domain::{Account, AccountEvent, Actor, Metadata, Role};
 use serde::{Deserialize, Serialize};
 use sqlite_es::SqliteEventRepository;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
 use uuid::Uuid;
 
 const EACH: Duration = Duration::from_secs(2);
@@ -58,8 +60,16 @@ impl Aggregate for Counter {
 }
 
 /// An event of the size of the domain's own, about 250 bytes of JSON.
-fn events() -> Vec<Counted> {
+fn counted() -> Vec<Counted> {
     vec![Counted { text: "x".repeat(240) }]
+}
+
+/// What goes on beside the appends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    Projector,
+    WriterOfTheSameFile,
 }
 
 fn main() -> Result<()> {
@@ -71,14 +81,21 @@ async fn run() -> Result<()> {
     let dir = tempfile::tempdir_in(std::env::current_dir()?).context("a folder on this disk")?;
     let mut out = std::io::stdout();
     let stock = stock(dir.path()).await?;
-    writeln!(out, "stock repository,  1 caller:  {stock:>8.0} appends/s")?;
-    for callers in [1, 8, 64, 256] {
-        let (rate, p50, p99) = ours(&dir.path().join(callers.to_string()), callers).await?;
-        writeln!(
-            out,
-            "this log,        {callers:>3} callers: {rate:>8.0} appends/s, {:.1} times stock; p50 {p50:.2} ms, p99 {p99:.2} ms",
-            rate / stock
-        )?;
+    writeln!(out, "{:<20} {:>3} caller:  {stock:>8.0} appends/s", "stock repository", 1)?;
+    for (beside, what) in [
+        (Beside::Nothing, "this log"),
+        (Beside::Projector, "with the projector"),
+        (Beside::WriterOfTheSameFile, "with a second writer"),
+    ] {
+        for callers in [1, 64] {
+            let folder = dir.path().join(format!("{what} {callers}"));
+            let Figures { rate, p50, p99 } = ours(&folder, callers, beside).await?;
+            let ratio = rate / stock;
+            writeln!(
+                out,
+                "{what:<20} {callers:>3} callers: {rate:>8.0} appends/s, {ratio:>4.1} times stock; p50 {p50:.2} ms, p99 {p99:.2} ms"
+            )?;
+        }
     }
     Ok(())
 }
@@ -103,7 +120,7 @@ async fn stock(dir: &Path) -> Result<f64> {
             current_snapshot: None,
         };
         store
-            .commit(events(), context, metadata.clone())
+            .commit(counted(), context, metadata.clone())
             .await
             .map_err(|error| anyhow::anyhow!("{error}"))?;
         done += 1;
@@ -113,35 +130,71 @@ async fn stock(dir: &Path) -> Result<f64> {
     Ok(rate)
 }
 
-/// Appends per second over all callers, and how long one append took.
-async fn ours(dir: &Path, callers: usize) -> Result<(f64, f64, f64)> {
+struct Figures {
+    /// Appends per second over all callers.
+    rate: f64,
+    /// How long one append took, in milliseconds.
+    p50: f64,
+    p99: f64,
+}
+
+async fn ours(dir: &Path, callers: usize, beside: Beside) -> Result<Figures> {
     let log = Log::open(dir, SystemClock::shared()).await?;
+    let projector = match beside {
+        Beside::Projector => Some(Projector::start(log.clone()).await?),
+        _ => None,
+    };
     let begun = Instant::now();
-    let tasks: Vec<_> = (0..callers)
-        .map(|caller| {
-            let log = log.clone();
-            tokio::spawn(async move {
-                let (stream, metadata) = (format!("stream-{caller}"), metadata());
-                let mut took = Vec::new();
-                while begun.elapsed() < EACH {
-                    let asked = Instant::now();
-                    log.append::<Counter>(&stream, took.len(), events(), &metadata).await?;
-                    took.push(asked.elapsed());
-                }
-                anyhow::Ok(took)
-            })
-        })
-        .collect();
+    let second = match beside {
+        Beside::WriterOfTheSameFile => Some(tokio::spawn(write_beside(dir.join("curfew.db"), begun))),
+        _ => None,
+    };
+    let tasks: Vec<_> = (0..callers).map(|_| tokio::spawn(call(log.clone(), begun))).collect();
     let mut took = Vec::new();
     for task in tasks {
         took.extend(task.await??);
     }
     let rate = per_second(took.len(), begun.elapsed());
+    if let Some(second) = second {
+        second.await??;
+    }
+    if let Some(projector) = projector {
+        projector.close().await;
+    }
     log.close().await;
     took.sort_unstable();
     let at =
         |share: usize| took.get(took.len() * share / 100).map_or(0.0, |took| took.as_secs_f64() * 1000.0);
-    Ok((rate, at(50), at(99)))
+    Ok(Figures { rate, p50: at(50), p99: at(99) })
+}
+
+/// One caller: facts of one account, one after the other.
+async fn call(log: Log, begun: Instant) -> Result<Vec<Duration>> {
+    let (account, metadata) = (Uuid::now_v7(), metadata());
+    let mut took = Vec::new();
+    while begun.elapsed() < EACH {
+        let event = match took.len() {
+            0 => AccountEvent::Registered { account_id: account.into(), role: Role::Viewer },
+            _ => AccountEvent::RoleChanged { from: Role::Viewer, to: Role::Viewer, by: Actor::System },
+        };
+        let asked = Instant::now();
+        log.append::<Account>(&account.to_string(), took.len(), vec![event], &metadata).await?;
+        took.push(asked.elapsed());
+    }
+    Ok(took)
+}
+
+/// What a projector in the log's own file would do to it: small transactions, one after the other.
+async fn write_beside(file: PathBuf, begun: Instant) -> Result<()> {
+    let options = SqliteConnectOptions::new().filename(file).synchronous(SqliteSynchronous::Full);
+    let mut connection = options.busy_timeout(Duration::from_secs(60)).connect().await?;
+    while begun.elapsed() < EACH {
+        sqlx::query("INSERT OR REPLACE INTO heartbeat (id, at) VALUES (1, 1)")
+            .execute(&mut connection)
+            .await?;
+    }
+    connection.close().await?;
+    Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a count of appends is far below 2^52")]

@@ -1,6 +1,6 @@
 //! The projections' database file: opened, or made anew, and moved forward batch by batch.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -16,6 +16,7 @@ const READERS: u32 = 4;
 
 /// The writing side; owned by the projector's task alone.
 pub(super) struct Database {
+    file: PathBuf,
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
     position: u64,
@@ -34,14 +35,29 @@ impl Database {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_lazy_with(options.clone().create_if_missing(false).pragma("query_only", "on"));
-        let (connection, position) = match adopt(&options, log).await {
-            Ok(found) => found,
+        let mut database = Self { file, options, connection: None, position: 0 };
+        match adopt(&database.options, log).await {
+            Ok((connection, position)) => {
+                database.connection = Some(connection);
+                database.position = position;
+            }
             Err(reason) => {
                 tracing::info!(%reason, "making the projections anew");
-                (make(&options, &file, log).await?, 0)
+                database.make_anew(log).await?;
             }
-        };
-        Ok((Self { options, connection: Some(connection), position }, readers))
+        }
+        Ok((database, readers))
+    }
+
+    /// Begins again with empty tables.
+    pub(super) async fn make_anew(&mut self, log: &Log) -> Result<(), StoreError> {
+        if let Some(connection) = self.connection.take() {
+            // It may be what is broken.
+            let _ = connection.close().await;
+        }
+        self.connection = Some(make(&self.options, &self.file, log).await?);
+        self.position = 0;
+        Ok(())
     }
 
     pub(super) const fn position(&self) -> u64 {

@@ -55,9 +55,10 @@ impl Projector {
     /// current runtime until [`Projector::close`] or the log's end.
     pub async fn start(log: Log) -> Result<Self, StoreError> {
         let (mut database, readers) = Database::open(&log).await?;
-        let head = *log.head().borrow();
-        while database.position() < head {
-            database.advance(&log).await?;
+        if let Err(error) = catch_up(&mut database, &log).await {
+            tracing::warn!(%error, "making the projections anew, since these cannot go on");
+            database.make_anew(&log).await?;
+            catch_up(&mut database, &log).await?;
         }
         let (progress, watched) = watch::channel(Progress { position: database.position(), fault: None });
         let (stop, stopped) = watch::channel(false);
@@ -102,6 +103,14 @@ impl Projector {
         }
         self.shared.readers.close().await;
     }
+}
+
+async fn catch_up(database: &mut Database, log: &Log) -> Result<(), StoreError> {
+    let head = *log.head().borrow();
+    while database.position() < head {
+        database.advance(log).await?;
+    }
+    Ok(())
 }
 
 async fn run(
