@@ -1,1 +1,39 @@
-//! (being built)
+//! Peer connections: every robot's and every viewer's media, through one UDP port, and the gate that ends it on the instant.
+//!
+//! The core (`core.rs` and what it uses) is sans-IO: datagrams and time in, datagrams and events out, so that a whole
+//! session with loss, reordering and a deadline runs in a test in virtual time. `driver.rs` gives it a socket, the clocks
+//! and a thread. [`Media`] is the handle the rest of the server holds.
+//!
+//! Who may see what is never decided here: callers are trusted to have admitted the peer, and hand its deadline along. No
+//! HTTP, no store, no actors.
+
+mod answer;
+mod build;
+mod codec;
+mod config;
+mod core;
+mod demux;
+mod driver;
+mod feedback;
+mod forward;
+mod gate;
+mod handle;
+mod history;
+mod keyframes;
+mod peer;
+mod publisher;
+mod queue;
+mod sdp;
+mod socket;
+mod stats;
+mod stun;
+mod types;
+mod viewer;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::MediaConfig;
+pub use handle::Media;
+pub use stats::MediaStats;
+pub use types::{Answer, ClosedWhy, MediaError, MediaEvent, PeerKind, PeerReport, PeerSpec};

@@ -1,0 +1,89 @@
+//! Writes the answer the far end gets: the peer connection's own, with every section of the offer in its place.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use super::sdp::{Content, Offer};
+use super::types::Answer;
+use crate::protocol::IceCandidateInit;
+
+/// The server's host candidates, best first (RFC 8445, 5.1.2.1).
+pub(super) fn candidates(addresses: &[SocketAddr]) -> Vec<String> {
+    addresses
+        .iter()
+        .zip(0u32..)
+        .map(|(address, rank)| {
+            let priority = (126 << 24) | ((65_535 - rank.min(65_535)) << 8) | 255;
+            format!("candidate:{} 1 udp {priority} {} {} typ host", rank + 1, address.ip(), address.port())
+        })
+        .collect()
+}
+
+/// Puts the answer together. `own` answers the canonical offer, so it has the accepted sections only.
+pub(super) fn compose(own: &str, offer: &Offer, addresses: &[SocketAddr]) -> Answer {
+    let (session, mut sections) = split(own);
+    let candidates = candidates(addresses);
+    let mut sdp = session;
+    let mut first_mid = None;
+    for (index, section) in (0u16..).zip(&offer.sections) {
+        let accepted = !matches!(section.content, Content::Refused);
+        let text = section.mid.as_deref().filter(|_| accepted).and_then(|mid| sections.remove(mid));
+        if let Some(text) = text {
+            sdp.push_str(&text);
+            if first_mid.is_none() {
+                first_mid = Some((section.mid.clone(), index));
+                for candidate in &candidates {
+                    // Writing to a String cannot fail.
+                    let _ = write!(sdp, "a={candidate}\r\n");
+                }
+                sdp.push_str("a=end-of-candidates\r\n");
+            }
+        } else {
+            let (media, protocol, format) = &section.line;
+            let _ = write!(sdp, "m={media} 0 {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\n");
+            if let Some(mid) = &section.mid {
+                let _ = write!(sdp, "a=mid:{mid}\r\n");
+            }
+        }
+    }
+    let (mid, index) = first_mid.unzip();
+    let candidates = candidates
+        .into_iter()
+        .map(|candidate| IceCandidateInit {
+            candidate,
+            sdp_mid: mid.clone().flatten(),
+            sdp_mline_index: index,
+            username_fragment: None,
+        })
+        .collect();
+    Answer { sdp, candidates }
+}
+
+/// The session part, and the sections by mid, without candidates: those are written by [`compose`].
+fn split(own: &str) -> (String, HashMap<String, String>) {
+    let mut session = String::new();
+    let mut sections: Vec<(Option<String>, String)> = Vec::new();
+    for line in own.lines() {
+        if line.starts_with("a=candidate:") || line == "a=end-of-candidates" {
+            continue;
+        }
+        if line.starts_with("m=") {
+            sections.push((None, String::new()));
+        }
+        match sections.last_mut() {
+            Some((mid, text)) => {
+                if let Some(value) = line.strip_prefix("a=mid:") {
+                    *mid = Some(value.to_owned());
+                }
+                text.push_str(line);
+                text.push_str("\r\n");
+            }
+            None => {
+                session.push_str(line);
+                session.push_str("\r\n");
+            }
+        }
+    }
+    (session, sections.into_iter().filter_map(|(mid, text)| Some((mid?, text))).collect())
+}

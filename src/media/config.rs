@@ -1,0 +1,49 @@
+//! The media plane's settings and limits.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Settings of the media plane. The limits are enforced where they are named.
+#[derive(Clone, Debug)]
+pub struct MediaConfig {
+    /// The UDP address of all peers. Port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Addresses put into candidates, best first, each with the bound port. Empty: the address listened on.
+    pub advertise: Vec<IpAddr>,
+    /// How long before a deadline media stops. It covers what lies between the check and the wire.
+    pub guard: Duration,
+    /// Packets that wait for one viewer; beyond, the oldest is dropped.
+    pub queue_packets: usize,
+    /// Peers at a time.
+    pub max_peers: usize,
+    /// Candidates a peer may send, those of its offer included.
+    pub max_candidates: usize,
+    /// Bytes of a session description.
+    pub max_sdp: usize,
+    /// At most one key frame is asked of a camera in this time.
+    pub keyframe_interval: Duration,
+    /// How long a peer may take from its answer to ICE and DTLS being up.
+    pub connect_timeout: Duration,
+    /// How long a connected peer may be silent: RFC 7675's consent.
+    pub silence_timeout: Duration,
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8189)),
+            advertise: Vec::new(),
+            guard: Duration::from_millis(2),
+            queue_packets: 512,
+            max_peers: 1024,
+            max_candidates: 64,
+            max_sdp: 64 * 1024,
+            keyframe_interval: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(30),
+            silence_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Bytes of the largest datagram that is read; larger ones are cut by the kernel and fail authentication.
+pub(super) const MAX_DATAGRAM: usize = 2048;

@@ -1,0 +1,465 @@
+//! The relay without a socket: datagrams and time in, datagrams and events out.
+//!
+//! **The contract:** after any call that may have moved something, call [`Core::flush`], then sleep until
+//! [`Core::poll_timeout`] at most and call [`Core::handle_timeout`]. Nothing leaves but through [`Io::send`], and nothing is
+//! given to that which the peer's gate did not admit by a clock reading taken for it.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use curfew_domain::{PeerId, RobotId, RoomId};
+use rtc::shared::TaggedBytesMut;
+
+use super::build::Built;
+use super::config::MediaConfig;
+use super::demux::{Demux, Route};
+use super::gate::Class;
+use super::peer::{Happening, Peer};
+use super::stats::MediaStats;
+use super::types::{ClosedWhy, MediaError, MediaEvent, Now, PeerKind, PeerReport};
+use crate::clock::BootInstant;
+
+/// How often stale addresses are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// Closing messages that wait for the socket.
+const MAX_DEPARTING: usize = 4096;
+
+/// What the core needs of the world when it sends.
+pub(super) trait Io {
+    /// Reads the boot clock, now.
+    fn boot(&self) -> BootInstant;
+    fn send(&mut self, datagram: &Datagram<'_>) -> Sent;
+}
+
+/// One UDP payload to send.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Datagram<'a> {
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
+    pub(super) bytes: &'a [u8],
+}
+
+impl<'a> Datagram<'a> {
+    pub(super) fn of(message: &'a TaggedBytesMut) -> Self {
+        Self {
+            local: message.transport.local_addr,
+            remote: message.transport.peer_addr,
+            bytes: &message.message,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    Done,
+    /// Not now; ask again at the next flush.
+    Blocked,
+    /// Not ever: unreachable, too large. The network loses datagrams as well.
+    Lost,
+}
+
+/// When the core wants to be called, on either clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wake {
+    pub(super) mono: Option<Instant>,
+    pub(super) boot: Option<BootInstant>,
+}
+
+/// Writes what a room's `session` channels say when its deadline has come.
+pub(super) type ClosingText = Box<dyn Fn(RoomId, BootInstant) -> Arc<str> + Send>;
+
+pub(super) struct Core {
+    config: MediaConfig,
+    closing_text: ClosingText,
+    peers: HashMap<PeerId, Peer>,
+    robots: HashMap<RobotId, Robot>,
+    demux: Demux,
+    timers: BTreeSet<(Instant, PeerId)>,
+    deadlines: BTreeSet<(BootInstant, PeerId)>,
+    /// Peers that may have something to say or to send.
+    active: Vec<PeerId>,
+    departing: VecDeque<TaggedBytesMut>,
+    events: VecDeque<MediaEvent>,
+    happenings: Vec<Happening>,
+    stats: MediaStats,
+    sweep_at: Instant,
+}
+
+/// Who sends and who watches.
+#[derive(Default)]
+struct Robot {
+    publisher: Option<PeerId>,
+    viewers: Vec<PeerId>,
+}
+
+impl Core {
+    pub(super) fn new(config: MediaConfig, closing_text: ClosingText, now: Now) -> Self {
+        Self {
+            config,
+            closing_text,
+            peers: HashMap::new(),
+            robots: HashMap::new(),
+            demux: Demux::default(),
+            timers: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            active: Vec::new(),
+            departing: VecDeque::new(),
+            events: VecDeque::new(),
+            happenings: Vec::new(),
+            stats: MediaStats::default(),
+            sweep_at: now.mono + SWEEP_EVERY,
+        }
+    }
+
+    /// Makes an answered peer reachable. A robot's earlier publisher is closed.
+    pub(super) fn register(&mut self, now: Now, built: Built) -> Result<(), MediaError> {
+        let spec = built.spec;
+        if self.peers.contains_key(&spec.peer) {
+            return Err(MediaError::Duplicate);
+        }
+        if self.peers.len() >= self.config.max_peers {
+            return Err(MediaError::TooManyPeers { limit: self.config.max_peers });
+        }
+        if now.boot >= spec.deadline.saturating_sub(self.config.guard) {
+            return Err(MediaError::TooLate);
+        }
+        if !self.demux.register(spec.peer, &built.ufrag, &built.password, &built.remote_password) {
+            return Err(MediaError::Duplicate);
+        }
+        let robot = self.robots.entry(spec.kind.robot()).or_default();
+        let replaced = match spec.kind {
+            PeerKind::Publisher { .. } => robot.publisher.replace(spec.peer),
+            PeerKind::Viewer { .. } => {
+                robot.viewers.push(spec.peer);
+                None
+            }
+        };
+        self.peers.insert(spec.peer, Peer::new(built, &self.config, now));
+        self.deadlines.insert((spec.deadline, spec.peer));
+        self.stats.peers_total += 1;
+        self.activate(spec.peer);
+        if let Some(replaced) = replaced {
+            self.end(now, replaced, None, ClosedWhy::Replaced);
+        }
+        Ok(())
+    }
+
+    /// Takes one datagram. `local` is the advertised address it came to.
+    pub(super) fn receive(&mut self, now: Now, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
+        self.stats.datagrams_in += 1;
+        let id = match self.demux.route(now.mono, remote, bytes) {
+            Route::To(id) => id,
+            Route::Unknown => {
+                self.stats.dropped_unknown += 1;
+                return;
+            }
+            Route::Unproven => {
+                self.stats.dropped_unproven += 1;
+                return;
+            }
+        };
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if !peer.gate.is_open(now.boot) {
+            self.stats.dropped_late += 1;
+            return;
+        }
+        if contain(|| peer.receive(now, local, remote, bytes)).is_none() {
+            return self.broke(now, id);
+        }
+        self.activate(id);
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Now) {
+        while let Some((deadline, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now.boot) {
+            let text = self
+                .peers
+                .get(&id)
+                .and_then(|peer| peer.kind.room())
+                .map(|room| (self.closing_text)(room, deadline));
+            self.end(now, id, text.as_deref(), ClosedWhy::Deadline);
+        }
+        while let Some((at, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now.mono) {
+            self.timers.remove(&(at, id));
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            peer.timer = None;
+            let happenings = &mut self.happenings;
+            if contain(|| peer.handle_timeout(now, happenings)).is_none() {
+                self.broke(now, id);
+                continue;
+            }
+            self.handle_happenings(now, id);
+            self.activate(id);
+        }
+        if now.mono >= self.sweep_at {
+            self.demux.sweep(now.mono);
+            self.sweep_at = now.mono + SWEEP_EVERY;
+        }
+    }
+
+    /// Moves on every peer that has work, and sends. Peers the socket had no room for stay on the list; `true` when there
+    /// are any.
+    pub(super) fn flush(&mut self, now: Now, io: &mut impl Io) -> bool {
+        let mut blocked = Vec::new();
+        while let Some(datagram) = self.departing.front() {
+            match io.send(&Datagram::of(datagram)) {
+                Sent::Blocked => break,
+                Sent::Done | Sent::Lost => self.stats.datagrams_out += 1,
+            }
+            self.departing.pop_front();
+        }
+        // Publishers' packets make their viewers active, so a second round follows the first.
+        while !self.active.is_empty() {
+            for id in std::mem::take(&mut self.active) {
+                if self.flush_peer(now, io, id) {
+                    blocked.push(id);
+                }
+            }
+        }
+        for id in &blocked {
+            self.activate(*id);
+        }
+        !blocked.is_empty() || !self.departing.is_empty()
+    }
+
+    fn flush_peer(&mut self, now: Now, io: &mut impl Io, id: PeerId) -> bool {
+        let Some(peer) = self.peers.get_mut(&id) else { return false };
+        peer.listed = false;
+        let happenings = &mut self.happenings;
+        if contain(|| peer.poll(now, happenings)).is_none() {
+            self.broke(now, id);
+            return false;
+        }
+        self.handle_happenings(now, id);
+        let Some(peer) = self.peers.get_mut(&id) else { return false };
+        self.stats.keyframe_requests += peer.request_keyframes(now) as u64;
+        let mut counting = Counting { io, stats: &mut self.stats };
+        let happenings = &mut self.happenings;
+        let Some(blocked) = contain(|| peer.flush(now, &mut counting, happenings)) else {
+            self.broke(now, id);
+            return false;
+        };
+        let next = peer.poll_timeout();
+        if peer.timer != next {
+            if let Some(at) = peer.timer {
+                self.timers.remove(&(at, id));
+            }
+            if let Some(at) = next {
+                self.timers.insert((at, id));
+            }
+            peer.timer = next;
+        }
+        self.handle_happenings(now, id);
+        blocked
+    }
+
+    fn handle_happenings(&mut self, now: Now, id: PeerId) {
+        if self.happenings.is_empty() {
+            return;
+        }
+        let mut happenings = std::mem::take(&mut self.happenings);
+        for happening in happenings.drain(..) {
+            let Some(kind) = self.peers.get(&id).map(|peer| peer.kind) else { break };
+            match happening {
+                Happening::Connected => {
+                    self.events.push_back(MediaEvent::Connected { peer: id, kind, at: now.boot });
+                    self.want_keyframe(kind.robot(), None);
+                }
+                Happening::FirstMedia => {
+                    self.events.push_back(MediaEvent::FirstMedia { peer: id, kind, at: now.boot });
+                }
+                Happening::Camera(camera, packet) => {
+                    self.stats.camera_packets += 1;
+                    let viewers = self.robots.get(&kind.robot()).map_or(&[][..], |robot| &robot.viewers);
+                    for viewer in viewers {
+                        if let Some(peer) = self.peers.get_mut(viewer) {
+                            peer.offer(camera, packet.clone());
+                            list(&mut self.active, peer);
+                        }
+                    }
+                }
+                Happening::KeyFrameWanted(camera) => self.want_keyframe(kind.robot(), Some(camera)),
+                Happening::Repaired(count) => self.stats.repairs += count as u64,
+                Happening::Ended(why) => self.end(now, id, None, why),
+            }
+        }
+        // Keeps its capacity for the next time.
+        self.happenings = happenings;
+    }
+
+    fn want_keyframe(&mut self, robot: RobotId, camera: Option<usize>) {
+        let publisher = self.robots.get(&robot).and_then(|robot| robot.publisher);
+        if let Some(peer) = publisher.and_then(|id| self.peers.get_mut(&id)) {
+            peer.want_keyframe(camera);
+            list(&mut self.active, peer);
+        }
+    }
+
+    /// Counts a candidate. It is not used: the far end's checks show its addresses.
+    pub(super) fn add_remote_candidate(&mut self, id: PeerId) -> Result<(), MediaError> {
+        let peer = self.peers.get_mut(&id).ok_or(MediaError::NoSuchPeer)?;
+        if peer.candidates >= self.config.max_candidates {
+            return Err(MediaError::TooManyCandidates { limit: self.config.max_candidates });
+        }
+        peer.candidates += 1;
+        Ok(())
+    }
+
+    pub(super) fn set_room_deadline(&mut self, room: RoomId, deadline: BootInstant) {
+        self.set_deadlines(deadline, |kind| kind.room() == Some(room));
+    }
+
+    /// Moves the deadline of the robot's own connection; its viewers keep theirs.
+    pub(super) fn set_robot_deadline(&mut self, robot: RobotId, deadline: BootInstant) {
+        self.set_deadlines(deadline, |kind| kind == PeerKind::Publisher { robot });
+    }
+
+    fn set_deadlines(&mut self, deadline: BootInstant, which: impl Fn(PeerKind) -> bool) {
+        for peer in self.peers.values_mut().filter(|peer| which(peer.kind)) {
+            self.deadlines.remove(&(peer.gate.deadline(), peer.id));
+            peer.gate.set_deadline(deadline);
+            self.deadlines.insert((deadline, peer.id));
+        }
+    }
+
+    pub(super) fn session_message(&mut self, now: Now, room: RoomId, text: &Arc<str>) {
+        for peer in self.peers.values_mut().filter(|peer| peer.kind.room() == Some(room)) {
+            peer.session_message(now, text);
+            list(&mut self.active, peer);
+        }
+    }
+
+    /// Closes every viewer of a room, `closing` being the last text on its `session` channel.
+    pub(super) fn close_room(&mut self, now: Now, room: RoomId, closing: Option<&str>) -> Vec<PeerReport> {
+        let of_room: Vec<PeerId> =
+            self.peers.values().filter(|peer| peer.kind.room() == Some(room)).map(|peer| peer.id).collect();
+        of_room.into_iter().filter_map(|id| self.close(now, id, closing)).collect()
+    }
+
+    pub(super) fn close_robot(&mut self, now: Now, robot: RobotId) -> Option<PeerReport> {
+        let publisher = self.robots.get(&robot)?.publisher?;
+        self.close(now, publisher, None)
+    }
+
+    pub(super) fn close_all(&mut self, now: Now) -> Vec<PeerReport> {
+        let all: Vec<PeerId> = self.peers.keys().copied().collect();
+        all.into_iter().filter_map(|id| self.close(now, id, None)).collect()
+    }
+
+    /// Closes a peer: nothing but what says so leaves for it from here on.
+    pub(super) fn close(&mut self, now: Now, id: PeerId, closing: Option<&str>) -> Option<PeerReport> {
+        let mut peer = self.remove(id)?;
+        let last = contain(|| peer.close(now, closing)).unwrap_or_default();
+        let room = MAX_DEPARTING.saturating_sub(self.departing.len());
+        self.departing.extend(last.into_iter().take(room));
+        let report = peer.report();
+        self.stats.dropped_queue += report.dropped.saturating_sub(peer.gate.refused);
+        self.stats.refused_by_gate += peer.gate.refused;
+        Some(report)
+    }
+
+    fn end(&mut self, now: Now, id: PeerId, closing: Option<&str>, why: ClosedWhy) {
+        if let Some(report) = self.close(now, id, closing) {
+            self.events.push_back(MediaEvent::Closed { report, why });
+        }
+    }
+
+    /// A panic in the protocol code of one peer ends that peer alone. Its connection is not called again.
+    fn broke(&mut self, _now: Now, id: PeerId) {
+        self.happenings.clear();
+        self.stats.broken_peers += 1;
+        tracing::error!(peer = %id, "the peer's protocol state broke; it is closed");
+        if let Some(peer) = self.remove(id) {
+            self.events.push_back(MediaEvent::Closed { report: peer.report(), why: ClosedWhy::Failed });
+        }
+    }
+
+    fn remove(&mut self, id: PeerId) -> Option<Peer> {
+        let peer = self.peers.remove(&id)?;
+        self.demux.forget(id, &peer.ufrag);
+        self.deadlines.remove(&(peer.gate.deadline(), id));
+        if let Some(at) = peer.timer {
+            self.timers.remove(&(at, id));
+        }
+        let robot_id = peer.kind.robot();
+        if let Some(robot) = self.robots.get_mut(&robot_id) {
+            robot.viewers.retain(|viewer| *viewer != id);
+            robot.publisher.take_if(|publisher| *publisher == id);
+            if robot.publisher.is_none() && robot.viewers.is_empty() {
+                self.robots.remove(&robot_id);
+            }
+        }
+        Some(peer)
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<MediaEvent> {
+        self.events.pop_front()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Wake {
+        Wake {
+            mono: self.timers.first().map(|(at, _)| *at).into_iter().chain([self.sweep_at]).min(),
+            boot: self.deadlines.first().map(|(at, _)| *at),
+        }
+    }
+
+    pub(super) fn stats(&self) -> MediaStats {
+        let mut stats = self.stats;
+        for peer in self.peers.values() {
+            match peer.kind {
+                PeerKind::Publisher { .. } => stats.publishers += 1,
+                PeerKind::Viewer { .. } => stats.viewers += 1,
+            }
+            stats.refused_by_gate += peer.gate.refused;
+            stats.dropped_queue += peer.report().dropped.saturating_sub(peer.gate.refused);
+        }
+        stats
+    }
+
+    fn activate(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            list(&mut self.active, peer);
+        }
+    }
+}
+
+fn list(active: &mut Vec<PeerId>, peer: &mut Peer) {
+    if !std::mem::replace(&mut peer.listed, true) {
+        active.push(peer.id);
+    }
+}
+
+/// Runs one peer's protocol code; `None` when it panicked. What strangers send must not end everybody's media.
+fn contain<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// Counts what is sent on the way to the socket.
+struct Counting<'a, I> {
+    io: &'a mut I,
+    stats: &'a mut MediaStats,
+}
+
+impl<I: Io> Io for Counting<'_, I> {
+    fn boot(&self) -> BootInstant {
+        self.io.boot()
+    }
+
+    fn send(&mut self, datagram: &Datagram<'_>) -> Sent {
+        let sent = self.io.send(datagram);
+        match sent {
+            Sent::Done => {
+                self.stats.datagrams_out += 1;
+                if Class::of(datagram.bytes) == Class::Media {
+                    self.stats.media_out += 1;
+                    self.stats.media_bytes_out += datagram.bytes.len() as u64;
+                }
+            }
+            Sent::Lost => self.stats.send_errors += 1,
+            Sent::Blocked => {}
+        }
+        sent
+    }
+}

@@ -1,0 +1,216 @@
+//! Whose datagram is it? One socket serves all peers, so every datagram is assigned by what it proves.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use curfew_domain::PeerId;
+use ring::hmac;
+
+use super::gate::Class;
+use super::stun::{self, Kind, Message};
+
+/// Remote addresses one peer may hold at a time: a host with several interfaces, behind NAT, twice.
+const ADDRESSES_PER_PEER: usize = 16;
+/// An address that proved nothing for this long is forgotten. ICE consent is refreshed every few seconds.
+const STALE_AFTER: Duration = Duration::from_secs(60);
+
+/// Where a datagram goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    To(PeerId),
+    /// Nobody's, by its address or ufrag.
+    Unknown,
+    /// It claims a peer and does not prove it.
+    Unproven,
+}
+
+struct Credentials {
+    peer: PeerId,
+    local: hmac::Key,
+}
+
+struct Bound {
+    peer: PeerId,
+    proven_at: Instant,
+}
+
+/// The tables that assign datagrams to peers.
+#[derive(Default)]
+pub(super) struct Demux {
+    by_ufrag: HashMap<String, Credentials>,
+    by_address: HashMap<SocketAddr, Bound>,
+    remote: HashMap<PeerId, hmac::Key>,
+}
+
+impl Demux {
+    /// Makes a peer reachable. `false` when its ufrag is taken, which random ufrags of 16 characters do not meet.
+    pub(super) fn register(
+        &mut self,
+        peer: PeerId,
+        ufrag: &str,
+        password: &str,
+        remote_password: &str,
+    ) -> bool {
+        if self.by_ufrag.contains_key(ufrag) {
+            return false;
+        }
+        self.by_ufrag.insert(ufrag.to_owned(), Credentials { peer, local: stun::key(password) });
+        self.remote.insert(peer, stun::key(remote_password));
+        true
+    }
+
+    pub(super) fn forget(&mut self, peer: PeerId, ufrag: &str) {
+        self.by_ufrag.remove(ufrag);
+        self.remote.remove(&peer);
+        self.by_address.retain(|_, bound| bound.peer != peer);
+    }
+
+    /// Assigns a datagram, and binds its source address where it proves whose it is.
+    pub(super) fn route(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Route {
+        match Class::of(datagram) {
+            Class::Stun => self.route_stun(now, from, datagram),
+            Class::Dtls | Class::Media => {
+                self.by_address.get(&from).map_or(Route::Unknown, |bound| Route::To(bound.peer))
+            }
+            Class::Other => Route::Unknown,
+        }
+    }
+
+    fn route_stun(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Route {
+        let Some(message) = Message::parse(datagram) else { return Route::Unknown };
+        match message.kind {
+            Kind::BindingRequest => {
+                let Some(credentials) = message.local_ufrag.and_then(|ufrag| self.by_ufrag.get(ufrag)) else {
+                    return Route::Unknown;
+                };
+                if !message.is_from(&credentials.local) {
+                    return Route::Unproven;
+                }
+                let peer = credentials.peer;
+                if self.bind(now, from, peer) { Route::To(peer) } else { Route::Unproven }
+            }
+            Kind::BindingSuccess => {
+                let Some(bound) = self.by_address.get_mut(&from) else { return Route::Unknown };
+                if !self.remote.get(&bound.peer).is_some_and(|key| message.is_from(key)) {
+                    return Route::Unproven;
+                }
+                bound.proven_at = now;
+                Route::To(bound.peer)
+            }
+            Kind::Other => Route::Unknown,
+        }
+    }
+
+    /// Binds `from` to `peer`, also when another peer had it: a NAT reuses its ports. `false` at the limit of addresses.
+    fn bind(&mut self, now: Instant, from: SocketAddr, peer: PeerId) -> bool {
+        if let Some(bound) = self.by_address.get_mut(&from) {
+            *bound = Bound { peer, proven_at: now };
+            return true;
+        }
+        if self.by_address.values().filter(|bound| bound.peer == peer).count() >= ADDRESSES_PER_PEER {
+            return false;
+        }
+        self.by_address.insert(from, Bound { peer, proven_at: now });
+        true
+    }
+
+    /// Forgets addresses that proved nothing for a while.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        self.by_address.retain(|_, bound| now.saturating_duration_since(bound.proven_at) < STALE_AFTER);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const DTLS: &[u8] = &[22, 0xfe, 0xfd];
+
+    fn peer(n: u128) -> PeerId {
+        PeerId::from(Uuid::from_u128(n))
+    }
+
+    fn addr(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
+    }
+
+    /// A message with USERNAME and MESSAGE-INTEGRITY.
+    fn message(kind: [u8; 2], username: &str, password: &str) -> Vec<u8> {
+        let mut raw = vec![kind[0], kind[1], 0, 0, 0x21, 0x12, 0xa4, 0x42];
+        raw.extend([7; 12]);
+        raw.extend([0, 6]);
+        raw.extend((username.len() as u16).to_be_bytes());
+        raw.extend(username.as_bytes());
+        raw.resize(raw.len().next_multiple_of(4), 0);
+        let length = (raw.len() - 20 + 24) as u16;
+        raw[2..4].copy_from_slice(&length.to_be_bytes());
+        let tag = hmac::sign(&stun::key(password), &raw);
+        raw.extend([0, 8, 0, 20]);
+        raw.extend(tag.as_ref());
+        raw
+    }
+
+    fn request(ufrag: &str, password: &str) -> Vec<u8> {
+        message([0, 1], &format!("{ufrag}:theirs"), password)
+    }
+
+    fn demux() -> Demux {
+        let mut demux = Demux::default();
+        assert!(demux.register(peer(1), "one", "password-one", "remote-one"));
+        assert!(demux.register(peer(2), "two", "password-two", "remote-two"));
+        demux
+    }
+
+    #[test]
+    fn an_address_is_bound_only_by_a_request_that_proves_the_password() {
+        let (mut demux, now) = (demux(), Instant::now());
+        assert_eq!(demux.route(now, addr(1), DTLS), Route::Unknown);
+        assert_eq!(demux.route(now, addr(1), &request("one", "guess")), Route::Unproven);
+        assert_eq!(demux.route(now, addr(1), &request("none", "password-one")), Route::Unknown);
+        assert_eq!(demux.route(now, addr(1), DTLS), Route::Unknown);
+        assert_eq!(demux.route(now, addr(1), &request("one", "password-one")), Route::To(peer(1)));
+        assert_eq!(demux.route(now, addr(1), DTLS), Route::To(peer(1)));
+    }
+
+    #[test]
+    fn answers_count_only_from_bound_addresses_and_with_the_far_ends_password() {
+        let (mut demux, now) = (demux(), Instant::now());
+        let success = |password| message([1, 1], "", password);
+        assert_eq!(demux.route(now, addr(1), &success("remote-one")), Route::Unknown);
+        demux.route(now, addr(1), &request("one", "password-one"));
+        assert_eq!(demux.route(now, addr(1), &success("remote-two")), Route::Unproven);
+        assert_eq!(demux.route(now, addr(1), &success("remote-one")), Route::To(peer(1)));
+    }
+
+    #[test]
+    fn a_reused_address_goes_to_whoever_proves_it_last() {
+        let (mut demux, now) = (demux(), Instant::now());
+        demux.route(now, addr(1), &request("one", "password-one"));
+        demux.route(now, addr(1), &request("two", "password-two"));
+        assert_eq!(demux.route(now, addr(1), DTLS), Route::To(peer(2)));
+    }
+
+    #[test]
+    fn forgotten_peers_and_stale_addresses_are_unknown() {
+        let (mut demux, now) = (demux(), Instant::now());
+        demux.route(now, addr(1), &request("one", "password-one"));
+        demux.route(now, addr(2), &request("two", "password-two"));
+        demux.forget(peer(1), "one");
+        assert_eq!(demux.route(now, addr(1), DTLS), Route::Unknown);
+        assert_eq!(demux.route(now, addr(1), &request("one", "password-one")), Route::Unknown);
+        demux.sweep(now + STALE_AFTER);
+        assert_eq!(demux.route(now, addr(2), DTLS), Route::Unknown);
+    }
+
+    #[test]
+    fn a_peer_holds_a_limited_number_of_addresses() {
+        let (mut demux, now) = (demux(), Instant::now());
+        for port in 0..40 {
+            let bound = demux.route(now, addr(port), &request("one", "password-one")) == Route::To(peer(1));
+            assert_eq!(bound, usize::from(port) < ADDRESSES_PER_PEER);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The media thread: it owns the socket and the core, and nothing else may touch them.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use curfew_domain::{PeerId, RobotId, RoomId};
+use tokio::sync::{mpsc, oneshot};
+
+use super::build::Built;
+use super::core::{Core, Datagram, Io, Sent};
+use super::socket::Socket;
+use super::stats::MediaStats;
+use super::types::{MediaError, MediaEvent, Now, PeerReport};
+use crate::clock::{BootInstant, SharedClock};
+
+/// Longest sleep. The machine may be suspended meanwhile, which the poll does not count and deadlines do.
+const MAX_SLEEP: Duration = Duration::from_millis(250);
+/// Batches read before timers and sends get their turn.
+const MAX_BATCHES: usize = 8;
+
+const SOCKET: mio::Token = mio::Token(0);
+pub(super) const WAKER: mio::Token = mio::Token(1);
+
+pub(super) enum Command {
+    Register(Box<Built>, oneshot::Sender<Result<(), MediaError>>),
+    AddCandidate(PeerId, oneshot::Sender<Result<(), MediaError>>),
+    RoomDeadline(RoomId, BootInstant),
+    RobotDeadline(RobotId, BootInstant),
+    SessionMessage(RoomId, Arc<str>),
+    CloseRoom(RoomId, Option<Arc<str>>, oneshot::Sender<Vec<PeerReport>>),
+    ClosePeer(PeerId, Option<Arc<str>>, oneshot::Sender<Option<PeerReport>>),
+    CloseRobot(RobotId, oneshot::Sender<Option<PeerReport>>),
+    Stats(oneshot::Sender<MediaStats>),
+    Shutdown(oneshot::Sender<Vec<PeerReport>>),
+}
+
+pub(super) struct Driver {
+    pub(super) core: Core,
+    pub(super) link: Link,
+    pub(super) poll: mio::Poll,
+    pub(super) commands: Receiver<Command>,
+    pub(super) events: mpsc::Sender<MediaEvent>,
+}
+
+/// The socket and the clock, as the core sends with them.
+pub(super) struct Link {
+    pub(super) socket: Socket,
+    pub(super) clock: SharedClock,
+}
+
+impl Io for Link {
+    fn boot(&self) -> BootInstant {
+        self.clock.boot()
+    }
+
+    fn send(&mut self, datagram: &Datagram<'_>) -> Sent {
+        self.socket.send(datagram)
+    }
+}
+
+impl Link {
+    fn now(&self) -> Now {
+        Now { mono: Instant::now(), boot: self.clock.boot() }
+    }
+}
+
+impl Driver {
+    /// Runs until shut down, or until no handle is left.
+    pub(super) fn run(mut self) {
+        raise_priority();
+        if let Err(error) = self.listen() {
+            tracing::error!(%error, "the media thread stopped");
+        }
+    }
+
+    fn listen(&mut self) -> io::Result<()> {
+        let interests = mio::Interest::READABLE | mio::Interest::WRITABLE;
+        self.poll.registry().register(&mut self.link.socket.io, SOCKET, interests)?;
+        let mut ready = mio::Events::with_capacity(16);
+        let mut backlog = VecDeque::new();
+        let (mut more, mut blocked) = (true, false);
+        loop {
+            let sleep = self.sleep(more, blocked || !backlog.is_empty());
+            match self.poll.poll(&mut ready, Some(sleep)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            if !self.obey() {
+                return Ok(());
+            }
+            more |= ready.iter().any(|event| event.token() == SOCKET && event.is_readable());
+            if more {
+                more = self.receive();
+            }
+            let now = self.link.now();
+            self.core.handle_timeout(now);
+            blocked = self.core.flush(now, &mut self.link);
+            self.tell(&mut backlog);
+        }
+    }
+
+    /// Readiness is told once, so the socket is read until it is empty; `true` when there may be more.
+    fn receive(&mut self) -> bool {
+        for _ in 0..MAX_BATCHES {
+            let now = self.link.now();
+            let core = &mut self.core;
+            match self.link.socket.receive(|local, remote, bytes| core.receive(now, local, remote, bytes)) {
+                Ok(0) => return false,
+                Ok(_) => {}
+                // An ICMP error about some peer; the socket itself is fine.
+                Err(error) => tracing::debug!(%error, "receive failed"),
+            }
+        }
+        true
+    }
+
+    fn sleep(&self, more: bool, retry: bool) -> Duration {
+        if more {
+            return Duration::ZERO;
+        }
+        let wake = self.core.poll_timeout();
+        let mono = wake.mono.map(|at| at.saturating_duration_since(Instant::now()));
+        // The poll counts whole milliseconds and rounds up: a deadline is approached by rounding down, the rest is spun.
+        let boot = wake.boot.map(|at| {
+            let left = at.saturating_since(self.link.clock.boot());
+            Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+        });
+        let retry = retry.then_some(Duration::from_millis(1));
+        [mono, boot, retry].into_iter().flatten().fold(MAX_SLEEP, Duration::min)
+    }
+
+    /// Carries out what was commanded; `false` when that was to stop.
+    fn obey(&mut self) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Shutdown(reply)) => {
+                    let now = self.link.now();
+                    let reports = self.core.close_all(now);
+                    self.core.flush(now, &mut self.link);
+                    let _ = reply.send(reports);
+                    return false;
+                }
+                Ok(command) => self.carry_out(command),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => {
+                    let now = self.link.now();
+                    self.core.close_all(now);
+                    self.core.flush(now, &mut self.link);
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Replies are sent whether or not somebody still waits for them.
+    fn carry_out(&mut self, command: Command) {
+        let now = self.link.now();
+        let core = &mut self.core;
+        match command {
+            Command::Register(built, reply) => {
+                let peer = built.spec.peer;
+                if let Err(unheard) = reply.send(core.register(now, *built)) {
+                    // Whoever asked is gone: nobody has the answer, so nobody will use the peer.
+                    if unheard.is_ok() {
+                        core.close(now, peer, None);
+                    }
+                }
+            }
+            Command::AddCandidate(peer, reply) => drop(reply.send(core.add_remote_candidate(peer))),
+            Command::RoomDeadline(room, deadline) => core.set_room_deadline(room, deadline),
+            Command::RobotDeadline(robot, deadline) => core.set_robot_deadline(robot, deadline),
+            Command::SessionMessage(room, text) => core.session_message(now, room, &text),
+            Command::CloseRoom(room, text, reply) => {
+                let reports = core.close_room(now, room, text.as_deref());
+                core.flush(now, &mut self.link);
+                drop(reply.send(reports));
+            }
+            Command::ClosePeer(peer, text, reply) => {
+                let report = core.close(now, peer, text.as_deref());
+                core.flush(now, &mut self.link);
+                drop(reply.send(report));
+            }
+            Command::CloseRobot(robot, reply) => drop(reply.send(core.close_robot(now, robot))),
+            Command::Stats(reply) => drop(reply.send(core.stats())),
+            Command::Shutdown(reply) => drop(reply.send(Vec::new())),
+        }
+    }
+
+    /// Hands events on. What the receiver has no room for waits here: there are three for each peer at most.
+    fn tell(&mut self, backlog: &mut VecDeque<MediaEvent>) {
+        while let Some(event) = self.core.poll_event() {
+            backlog.push_back(event);
+        }
+        while let Some(event) = backlog.pop_front() {
+            match self.events.try_send(event) {
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+                Err(mpsc::error::TrySendError::Full(event)) => {
+                    backlog.push_front(event);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Other threads' work must not come between the gate's check and the send for long. Needs CAP_SYS_NICE; without it the
+/// guard time has to cover more.
+fn raise_priority() {
+    let thread = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(thread), -15) {
+        tracing::info!(%error, "the media thread runs at normal priority");
+    }
+}

@@ -1,0 +1,436 @@
+//! One peer connection with its gate: datagrams and time in, datagrams and happenings out.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use curfew_domain::PeerId;
+use rtc::data_channel::RTCDataChannelId;
+use rtc::peer_connection::RTCPeerConnection;
+use rtc::peer_connection::event::{RTCDataChannelEvent, RTCPeerConnectionEvent};
+use rtc::peer_connection::message::{RTCMessage, TaggedRTCMessage};
+use rtc::peer_connection::state::{RTCIceConnectionState, RTCPeerConnectionState};
+use rtc::peer_connection::transport::RTCDtlsTransportState;
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtp;
+use rtc::sansio::Protocol as _;
+use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
+
+use super::build::Built;
+use super::config::MediaConfig;
+use super::core::{Datagram, Io, Sent};
+use super::feedback;
+use super::forward::CameraPacket;
+use super::gate::{Class, Gate};
+use super::publisher::Publisher;
+use super::types::{ClosedWhy, Now, PeerKind, PeerReport};
+use super::viewer::{Answered, Viewer};
+
+/// Texts that wait for the `session` channel to open.
+const MAX_WAITING_TEXTS: usize = 32;
+/// DTLS datagrams kept until ICE is up: a client's first flight may overtake the check that selects the pair, and its
+/// retransmission would cost tens of milliseconds.
+const MAX_EARLY: usize = 8;
+/// Packets given to the peer connection before its output is sent: what is not yet encrypted can still be dropped.
+const WRITE_AHEAD: usize = 16;
+
+pub(super) struct Peer {
+    pub(super) id: PeerId,
+    pub(super) kind: PeerKind,
+    pub(super) ufrag: String,
+    pub(super) gate: Gate,
+    pub(super) candidates: usize,
+    /// Whether the core has it on its list of peers with work.
+    pub(super) listed: bool,
+    /// When the core is to call [`Self::handle_timeout`], as registered.
+    pub(super) timer: Option<Instant>,
+    role: Role,
+    connection: RTCPeerConnection,
+    /// When connecting has taken too long; `None` once connected.
+    connect_by: Option<Instant>,
+    session: Session,
+    ice_up: bool,
+    early: Vec<TaggedBytesMut>,
+    outbox: VecDeque<TaggedBytesMut>,
+    media_seen: bool,
+    check_transport: bool,
+}
+
+enum Role {
+    Publisher(Publisher),
+    Viewer(Viewer),
+}
+
+/// The `session` data channel.
+#[derive(Default)]
+struct Session {
+    channel: Option<RTCDataChannelId>,
+    open: bool,
+    waiting: VecDeque<Arc<str>>,
+}
+
+/// What a peer tells the core.
+pub(super) enum Happening {
+    Connected,
+    FirstMedia,
+    /// A packet of the robot's camera of that number.
+    Camera(usize, CameraPacket),
+    /// A viewer needs a key frame of that camera.
+    KeyFrameWanted(usize),
+    Repaired(usize),
+    Ended(ClosedWhy),
+}
+
+impl Peer {
+    pub(super) fn new(built: Built, config: &MediaConfig, now: Now) -> Self {
+        let role = match built.spec.kind {
+            PeerKind::Publisher { .. } => {
+                Role::Publisher(Publisher::new(built.spec.peer, built.cameras, config.keyframe_interval))
+            }
+            PeerKind::Viewer { .. } => Role::Viewer(Viewer::new(built.cameras, config.queue_packets)),
+        };
+        Self {
+            id: built.spec.peer,
+            kind: built.spec.kind,
+            ufrag: built.ufrag,
+            gate: Gate::new(built.spec.deadline, config.guard),
+            candidates: built.candidates,
+            listed: false,
+            timer: None,
+            role,
+            connection: built.connection,
+            connect_by: Some(now.mono + config.connect_timeout),
+            session: Session { channel: built.session_channel, ..Session::default() },
+            ice_up: false,
+            early: Vec::new(),
+            outbox: VecDeque::new(),
+            media_seen: false,
+            check_transport: false,
+        }
+    }
+
+    /// Takes a datagram that the demux assigned to this peer. Malformed ones are dropped by the protocols.
+    pub(super) fn receive(&mut self, now: Now, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
+        let class = Class::of(bytes);
+        let message = TaggedBytesMut {
+            now: now.mono,
+            transport: TransportContext {
+                local_addr: local,
+                peer_addr: remote,
+                ecn: None,
+                transport_protocol: TransportProtocol::UDP,
+            },
+            message: BytesMut::from(bytes),
+        };
+        if class == Class::Dtls && !self.ice_up {
+            if self.early.len() < MAX_EARLY {
+                self.early.push(message);
+            }
+            return;
+        }
+        self.check_transport |= class == Class::Dtls;
+        self.read(message);
+    }
+
+    fn read(&mut self, message: TaggedBytesMut) {
+        if let Err(error) = self.connection.handle_read(message) {
+            tracing::debug!(peer = %self.id, %error, "datagram not understood");
+        }
+    }
+
+    /// Moves the connection on and collects what happened.
+    pub(super) fn poll(&mut self, now: Now, happenings: &mut Vec<Happening>) {
+        self.poll_messages(now, happenings);
+        while let Some(event) = self.connection.poll_event() {
+            match event {
+                RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(state) => {
+                    self.ice_changed(now, state, happenings);
+                }
+                RTCPeerConnectionEvent::OnConnectionStateChangeEvent(state) => {
+                    self.connection_changed(state, happenings);
+                }
+                RTCPeerConnectionEvent::OnDataChannel(RTCDataChannelEvent::OnOpen(id))
+                    if self.session.channel == Some(id) =>
+                {
+                    self.session.open = true;
+                    for text in std::mem::take(&mut self.session.waiting) {
+                        self.send_text(now.mono, &text);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if std::mem::take(&mut self.check_transport)
+            && self.dtls_state() == Some(RTCDtlsTransportState::Closed)
+        {
+            happenings.push(Happening::Ended(ClosedWhy::Remote));
+        }
+    }
+
+    fn poll_messages(&mut self, now: Now, happenings: &mut Vec<Happening>) {
+        while let Some(tagged) = self.connection.poll_read() {
+            match (&mut self.role, tagged.message) {
+                (Role::Publisher(publisher), RTCMessage::RtpPacket(_, packet)) => {
+                    if let Some((camera, packet)) = publisher.sort(packet) {
+                        if !std::mem::replace(&mut self.media_seen, true) {
+                            happenings.push(Happening::FirstMedia);
+                        }
+                        happenings.push(Happening::Camera(camera, packet));
+                    }
+                }
+                (Role::Viewer(viewer), RTCMessage::RtcpPacket(_, packets)) => {
+                    let wishes = packets.iter().filter_map(|packet| feedback::wish(packet.as_ref()));
+                    for wish in wishes {
+                        match viewer.answer(now.mono, wish) {
+                            Answered::Repairs(repairs) => {
+                                happenings.push(Happening::Repaired(repairs.len()));
+                                for repair in repairs {
+                                    write_rtp(&mut self.connection, now.mono, repair);
+                                }
+                            }
+                            Answered::KeyFrame(camera) => happenings.push(Happening::KeyFrameWanted(camera)),
+                            Answered::Nothing => {}
+                        }
+                    }
+                }
+                // Nobody sends the server anything else that it needs.
+                _ => {}
+            }
+        }
+    }
+
+    fn ice_changed(&mut self, now: Now, state: RTCIceConnectionState, happenings: &mut Vec<Happening>) {
+        match state {
+            RTCIceConnectionState::Connected | RTCIceConnectionState::Completed => {
+                self.ice_up = true;
+                for mut message in std::mem::take(&mut self.early) {
+                    message.now = now.mono;
+                    self.read(message);
+                }
+            }
+            RTCIceConnectionState::Failed => happenings.push(Happening::Ended(ClosedWhy::Timeout)),
+            _ => {}
+        }
+    }
+
+    fn connection_changed(&mut self, state: RTCPeerConnectionState, happenings: &mut Vec<Happening>) {
+        match state {
+            RTCPeerConnectionState::Connected if self.connect_by.take().is_some() => {
+                happenings.push(Happening::Connected);
+            }
+            RTCPeerConnectionState::Failed => happenings.push(Happening::Ended(ClosedWhy::Failed)),
+            _ => {}
+        }
+    }
+
+    /// The far end's `close_notify` shows here only: the connection's own state follows ICE.
+    fn dtls_state(&mut self) -> Option<RTCDtlsTransportState> {
+        if let Some(sctp) = self.connection.sctp() {
+            return Some(sctp.transport().state());
+        }
+        match self.role {
+            Role::Publisher(_) => {
+                self.connection.rtp_receiver(0.into())?.transport().map(|transport| transport.state())
+            }
+            Role::Viewer(_) => {
+                self.connection.rtp_sender(0.into())?.transport().map(|transport| transport.state())
+            }
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Now, happenings: &mut Vec<Happening>) {
+        if self.connect_by.is_some_and(|by| by <= now.mono) {
+            happenings.push(Happening::Ended(ClosedWhy::Timeout));
+            return;
+        }
+        if let Err(error) = self.connection.handle_timeout(now.mono) {
+            tracing::debug!(peer = %self.id, %error, "a timer's work failed");
+        }
+    }
+
+    /// When to call [`Self::handle_timeout`].
+    pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
+        let keyframes = match &self.role {
+            Role::Publisher(publisher) if self.is_connected() => publisher.timeout(),
+            _ => None,
+        };
+        [self.connection.poll_timeout(), self.connect_by, keyframes].into_iter().flatten().min()
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connect_by.is_none()
+    }
+
+    /// A packet of the viewer's robot. Before the viewer is connected there is nothing to send it with.
+    pub(super) fn offer(&mut self, camera: usize, packet: CameraPacket) {
+        let connected = self.is_connected();
+        if let Role::Viewer(viewer) = &mut self.role
+            && connected
+        {
+            viewer.offer(camera, packet);
+        }
+    }
+
+    /// Asks the robot's camera for a key frame, or all of them.
+    pub(super) fn want_keyframe(&mut self, camera: Option<usize>) {
+        if let Role::Publisher(publisher) = &mut self.role {
+            match camera {
+                Some(camera) => publisher.want_keyframe(camera),
+                None => publisher.want_all_keyframes(),
+            }
+        }
+    }
+
+    /// Writes the key-frame requests that are due; how many.
+    pub(super) fn request_keyframes(&mut self, now: Now) -> usize {
+        let Role::Publisher(publisher) = &mut self.role else { return 0 };
+        if self.connect_by.is_some() {
+            return 0;
+        }
+        let requests = publisher.requests(now.mono);
+        let count = requests.len();
+        for request in requests {
+            write_pli(&mut self.connection, now.mono, request);
+        }
+        count
+    }
+
+    /// Sends a text on the `session` channel, once it is open. Without a channel there is nobody to tell.
+    pub(super) fn session_message(&mut self, now: Now, text: &Arc<str>) {
+        if self.session.channel.is_none() || !self.gate.is_open(now.boot) {
+        } else if self.session.open {
+            self.send_text(now.mono, text);
+        } else {
+            if self.session.waiting.len() == MAX_WAITING_TEXTS {
+                self.session.waiting.pop_front();
+            }
+            self.session.waiting.push_back(Arc::clone(text));
+        }
+    }
+
+    fn send_text(&mut self, now: Instant, text: &str) {
+        let Some(mut channel) = self.session.channel.and_then(|id| self.connection.data_channel(id)) else {
+            return;
+        };
+        if let Err(error) = channel.send_text(now, text) {
+            tracing::debug!(peer = %self.id, %error, "session text not sent");
+        }
+    }
+
+    /// Sends what is ready, each datagram past the gate with a reading of its own. `true` when the socket would take no
+    /// more; the rest waits, the oldest media first to be dropped.
+    pub(super) fn flush(&mut self, now: Now, io: &mut impl Io, happenings: &mut Vec<Happening>) -> bool {
+        loop {
+            while let Some(datagram) = self.connection.poll_write() {
+                self.outbox.push_back(datagram);
+            }
+            while let Some(datagram) = self.outbox.front() {
+                let class = Class::of(&datagram.message);
+                if !self.gate.admits(class, io.boot()) {
+                    self.outbox.pop_front();
+                    continue;
+                }
+                match io.send(&Datagram::of(datagram)) {
+                    Sent::Blocked => return true,
+                    Sent::Lost => {}
+                    Sent::Done => {
+                        self.gate.record(class, datagram.message.len(), io.boot());
+                        if class == Class::Media
+                            && !is_rtcp(&datagram.message)
+                            && matches!(self.role, Role::Viewer(_))
+                            && !std::mem::replace(&mut self.media_seen, true)
+                        {
+                            happenings.push(Happening::FirstMedia);
+                        }
+                    }
+                }
+                self.outbox.pop_front();
+            }
+            if !self.write_ahead(now, io) {
+                return false;
+            }
+        }
+    }
+
+    /// Gives the next of the viewer's packets to its connection. `false` when there are none.
+    fn write_ahead(&mut self, now: Now, io: &impl Io) -> bool {
+        let Role::Viewer(viewer) = &mut self.role else { return false };
+        if viewer.has_waiting() && !self.gate.is_open(io.boot()) {
+            viewer.clear();
+        }
+        let mut any = false;
+        for packet in std::iter::from_fn(|| viewer.next(now.mono)).take(WRITE_AHEAD) {
+            write_rtp(&mut self.connection, now.mono, packet);
+            any = true;
+        }
+        any
+    }
+
+    /// Closes the connection: the closing text, the channel, SCTP and DTLS. What is returned is all that is left to send;
+    /// the peer takes part in nothing more.
+    pub(super) fn close(&mut self, now: Now, closing: Option<&str>) -> Vec<TaggedBytesMut> {
+        self.gate.close();
+        if let Role::Viewer(viewer) = &mut self.role {
+            viewer.clear();
+        }
+        let unsent = self.outbox.iter().filter(|datagram| Class::of(&datagram.message) == Class::Media);
+        self.gate.refused += unsent.count() as u64;
+        let mut last: Vec<_> = self.outbox.drain(..).filter(is_dtls).collect();
+        if self.session.open {
+            if let Some(text) = closing {
+                self.send_text(now.mono, text);
+            }
+            if let Some(mut channel) = self.session.channel.and_then(|id| self.connection.data_channel(id)) {
+                let _ = channel.close();
+            }
+        }
+        if let Err(error) = self.connection.close() {
+            tracing::debug!(peer = %self.id, %error, "closing was not clean");
+        }
+        last.extend(std::iter::from_fn(|| self.connection.poll_write()).filter(is_dtls));
+        last
+    }
+
+    pub(super) fn report(&self) -> PeerReport {
+        let queue = match &self.role {
+            Role::Viewer(viewer) => viewer.dropped(),
+            Role::Publisher(_) => 0,
+        };
+        PeerReport {
+            peer: self.id,
+            kind: self.kind,
+            deadline: self.gate.deadline(),
+            last_media_sent: self.gate.last_media_sent(),
+            lateness: self.gate.lateness(),
+            packets: self.gate.packets,
+            bytes: self.gate.bytes,
+            dropped: queue + self.gate.refused,
+        }
+    }
+}
+
+fn is_dtls(datagram: &TaggedBytesMut) -> bool {
+    Class::of(&datagram.message) == Class::Dtls
+}
+
+/// RFC 5761, 4: RTCP's packet types among the second bytes.
+fn is_rtcp(datagram: &[u8]) -> bool {
+    datagram.get(1).is_some_and(|second| (192..=223).contains(second))
+}
+
+/// The track id is not looked at on this path: the SSRC says all.
+fn write_rtp(connection: &mut RTCPeerConnection, now: Instant, packet: rtp::Packet) {
+    let message = RTCMessage::RtpPacket(String::new(), packet);
+    if let Err(error) = connection.handle_write(TaggedRTCMessage { now, message }) {
+        tracing::debug!(%error, "packet not written");
+    }
+}
+
+fn write_pli(connection: &mut RTCPeerConnection, now: Instant, request: PictureLossIndication) {
+    let message = RTCMessage::RtcpPacket(String::new(), vec![Box::new(request)]);
+    if let Err(error) = connection.handle_write(TaggedRTCMessage { now, message }) {
+        tracing::debug!(%error, "key frame not asked for");
+    }
+}

@@ -1,0 +1,391 @@
+//! Reads an offer and writes the one that the peer connection sees.
+//!
+//! Offers come from strangers, so nothing of them is passed on as it is: what is understood is written anew, in one
+//! canonical form, and the rest is left out. Remote candidates are counted and left out as well: a lite agent (RFC 8445,
+//! 2.5) waits for checks and learns the far end's addresses from them, so no offer can make the server send anywhere.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use super::codec::{Format, Payload};
+use super::config::MediaConfig;
+use super::types::MediaError;
+
+/// Sections of one description.
+const MAX_SECTIONS: usize = 16;
+
+/// Which way media goes in an offer, seen from the far end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// A robot sends.
+    Sends,
+    /// A viewer receives.
+    Receives,
+}
+
+/// What is known of an offer.
+#[derive(Debug)]
+pub(super) struct Offer {
+    /// Every section of the offer, in its order.
+    pub(super) sections: Vec<Section>,
+    pub(super) candidates: usize,
+    /// The far end's ICE password.
+    pub(super) password: String,
+    /// The offer as the peer connection gets it: accepted sections only.
+    pub(super) canonical: String,
+    /// Whether it looks like libwebrtc, the engine of Chromium and Safari.
+    pub(super) libwebrtc: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Section {
+    pub(super) mid: Option<String>,
+    pub(super) content: Content,
+    /// `media` and `proto` of the m-line and its first format, for refusing it in kind.
+    pub(super) line: (String, String, String),
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    Video(Video),
+    Data,
+    Refused,
+}
+
+/// One accepted video section.
+#[derive(Debug, Default)]
+pub(super) struct Video {
+    pub(super) payloads: Vec<Payload>,
+    /// What the far end declares to send with, and its retransmissions.
+    pub(super) ssrc: Option<u32>,
+    rtx_ssrc: Option<u32>,
+    feedback: Vec<(u8, String)>,
+    extensions: Vec<(u16, &'static str)>,
+}
+
+impl Offer {
+    pub(super) fn videos(&self) -> impl Iterator<Item = &Video> {
+        self.sections.iter().filter_map(|section| match &section.content {
+            Content::Video(video) => Some(video),
+            _ => None,
+        })
+    }
+
+    pub(super) fn has_data(&self) -> bool {
+        self.sections.iter().any(|section| matches!(section.content, Content::Data))
+    }
+}
+
+pub(super) const TRANSPORT_CC: &str =
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+
+/// Reads an offer in which media goes `direction`.
+pub(super) fn read_offer(
+    text: &str,
+    direction: Direction,
+    config: &MediaConfig,
+) -> Result<Offer, MediaError> {
+    if text.len() > config.max_sdp {
+        return Err(MediaError::TooLarge { limit: config.max_sdp });
+    }
+    let (session, media) = split(text)?;
+    let candidates = text.lines().filter(|line| line.starts_with("a=candidate:")).count();
+    if candidates > config.max_candidates {
+        return Err(MediaError::TooManyCandidates { limit: config.max_candidates });
+    }
+    let bundle: Vec<&str> = session
+        .values("group")
+        .find_map(|value| value.strip_prefix("BUNDLE"))
+        .unwrap_or("")
+        .split(' ')
+        .collect();
+    let bundled = |mid: &str| bundle.contains(&mid) || media.len() == 1;
+    let mut sections = Vec::with_capacity(media.len());
+    for lines in &media {
+        sections.push(read_section(lines, direction, &bundled));
+    }
+    refuse_repeats(&mut sections);
+    let transport = read_transport(&session, &media)?;
+    let videos = sections.iter().filter(|section| matches!(section.content, Content::Video(_))).count();
+    if videos == 0 {
+        let wanted = media.iter().any(|lines| lines.line.starts_with("video ") && lines.goes(direction));
+        return Err(if wanted { MediaError::NoCodec } else { MediaError::NoVideo });
+    }
+    let libwebrtc = session.values("extmap-allow-mixed").next().is_some()
+        && session.values("msid-semantic").any(|value| value.trim_start().starts_with("WMS"));
+    let canonical = write_canonical(&sections, direction, &transport);
+    Ok(Offer { sections, candidates, password: transport.password.to_owned(), canonical, libwebrtc })
+}
+
+/// One application section is all there is use for, and a mid names one section (RFC 5888, 4).
+fn refuse_repeats(sections: &mut [Section]) {
+    let (mut data, mut mids) = (false, HashSet::new());
+    for section in sections {
+        let repeated_mid = section.mid.clone().is_some_and(|mid| !mids.insert(mid));
+        if repeated_mid || (matches!(section.content, Content::Data) && std::mem::replace(&mut data, true)) {
+            section.content = Content::Refused;
+        }
+    }
+}
+
+/// The lines of the session part or of one section.
+#[derive(Default)]
+struct Lines<'a> {
+    /// The m-line's value; empty for the session part.
+    line: &'a str,
+    attributes: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Lines<'a> {
+    /// Values of an attribute, the empty text for one without a value.
+    fn values(&self, key: &str) -> impl Iterator<Item = &'a str> {
+        self.attributes.iter().filter(move |(k, _)| *k == key).map(|(_, value)| *value)
+    }
+
+    /// Values of an attribute that begin with a payload type.
+    fn by_payload(&self, key: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.values(key).filter_map(|value| value.split_once(' '))
+    }
+
+    fn goes(&self, direction: Direction) -> bool {
+        let has = |key| self.values(key).next().is_some();
+        let one_way = match direction {
+            Direction::Sends => "sendonly",
+            Direction::Receives => "recvonly",
+        };
+        let none = !["sendonly", "recvonly", "inactive"].into_iter().any(has);
+        // RFC 8866, 6.7: no attribute means both ways.
+        has(one_way) || (has("sendrecv") || none)
+    }
+}
+
+fn split(text: &str) -> Result<(Lines<'_>, Vec<Lines<'_>>), MediaError> {
+    let mut parts = vec![Lines::default()];
+    if !text.starts_with("v=0") {
+        return Err(MediaError::Invalid("it does not begin with v=0".into()));
+    }
+    for line in text.lines() {
+        let line = line.trim_end();
+        if line.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(MediaError::Invalid("it has control characters".into()));
+        }
+        if let Some(line) = line.strip_prefix("m=") {
+            parts.push(Lines { line, attributes: Vec::new() });
+        } else if let (Some(attribute), Some(part)) = (line.strip_prefix("a="), parts.last_mut()) {
+            part.attributes.push(attribute.split_once(':').unwrap_or((attribute, "")));
+        }
+    }
+    let media = parts.split_off(1);
+    if media.is_empty() || media.len() > MAX_SECTIONS {
+        return Err(MediaError::Invalid(format!("it has {} media sections", media.len())));
+    }
+    Ok((parts.swap_remove(0), media))
+}
+
+fn read_section(lines: &Lines<'_>, direction: Direction, bundled: &impl Fn(&str) -> bool) -> Section {
+    let mut words = lines.line.split(' ');
+    let mut word = || words.next().unwrap_or_default();
+    let (kind, port, protocol, first) = (word(), word(), word(), word());
+    let mid = lines.values("mid").next().filter(|mid| is_token(mid));
+    let bundle_only = lines.values("bundle-only").next().is_some();
+    let usable = mid.is_some_and(bundled) && (port != "0" || bundle_only);
+    let content = match kind {
+        "video" if usable && protocol.ends_with("SAVPF") && lines.goes(direction) => {
+            let video = read_video(lines, std::iter::once(first).chain(words), direction);
+            if video.payloads.is_empty() { Content::Refused } else { Content::Video(video) }
+        }
+        "application" if usable && protocol.ends_with("DTLS/SCTP") && first == "webrtc-datachannel" => {
+            Content::Data
+        }
+        _ => Content::Refused,
+    };
+    let or = |word: &str, other: &str| if is_token(word) { word.to_owned() } else { other.to_owned() };
+    Section {
+        mid: mid.map(str::to_owned),
+        content,
+        line: (or(kind, "video"), or(protocol, "UDP/TLS/RTP/SAVPF"), or(first, "0")),
+    }
+}
+
+/// RFC 8866's `token`, near enough, and short: text that is safe to write into a line. `/` stands in protocol names.
+fn is_token(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-./^_`{|}~".contains(&byte))
+}
+
+fn read_video<'a>(lines: &Lines<'a>, formats: impl Iterator<Item = &'a str>, direction: Direction) -> Video {
+    let listed: Vec<&str> = formats.take(64).collect();
+    let fmtp = |payload_type: &str| {
+        lines.by_payload("fmtp").find(|(of, _)| *of == payload_type).map_or("", |(_, parameters)| parameters)
+    };
+    let encoding = |payload_type: &str| {
+        lines.by_payload("rtpmap").find(|(of, _)| *of == payload_type).map_or("", |(_, encoding)| encoding)
+    };
+    let rtx_of = |payload_type: &str| {
+        listed.iter().find(|rtx| {
+            encoding(rtx).eq_ignore_ascii_case("rtx/90000")
+                && fmtp(rtx).split(';').any(|p| p.trim().strip_prefix("apt=") == Some(payload_type))
+        })
+    };
+    let mut video = Video::default();
+    for text in &listed {
+        let Some(payload_type) = dynamic(text) else { continue };
+        let known = video.payloads.iter().any(|p| p.payload_type == payload_type);
+        let Some(format) = Format::parse(encoding(text), fmtp(text)).filter(|_| !known) else { continue };
+        let rtx = rtx_of(text).and_then(|rtx| dynamic(rtx));
+        video.payloads.push(Payload { payload_type, rtx, format });
+        let kept = ["nack", "nack pli", "ccm fir", "transport-cc"];
+        let offered = lines
+            .by_payload("rtcp-fb")
+            .filter(|(of, kind)| (of == text || *of == "*") && kept.contains(kind));
+        for (_, kind) in offered {
+            let feedback = (payload_type, kind.to_owned());
+            // A viewer is sent no transport-wide sequence numbers to report on.
+            let of_use = kind != "transport-cc" || direction == Direction::Sends;
+            if of_use && !video.feedback.contains(&feedback) {
+                video.feedback.push(feedback);
+            }
+        }
+    }
+    if direction == Direction::Sends {
+        (video.ssrc, video.rtx_ssrc) = read_ssrcs(lines);
+        let id = lines.by_payload("extmap").find(|(_, uri)| *uri == TRANSPORT_CC).map(|(id, _)| id);
+        video.extensions.extend(
+            id.and_then(|id| id.parse().ok()).filter(|id| (1..=14).contains(id)).map(|id| (id, TRANSPORT_CC)),
+        );
+    }
+    video
+}
+
+fn dynamic(payload_type: &str) -> Option<u8> {
+    payload_type
+        .parse()
+        .ok()
+        .filter(|payload_type| (35..=127).contains(payload_type) && !(64..=95).contains(payload_type))
+}
+
+/// The first stream a section declares and its retransmissions (RFC 5576, 4.2).
+fn read_ssrcs(lines: &Lines<'_>) -> (Option<u32>, Option<u32>) {
+    let declared = || lines.values("ssrc").filter_map(|value| value.split(' ').next()?.parse::<u32>().ok());
+    let pairs: Vec<(u32, u32)> = lines
+        .values("ssrc-group")
+        .filter_map(|value| value.strip_prefix("FID ")?.split_once(' '))
+        .filter_map(|(first, second)| Some((first.parse().ok()?, second.trim().parse().ok()?)))
+        .collect();
+    let first = declared().find(|ssrc| !pairs.iter().any(|(_, rtx)| rtx == ssrc));
+    let rtx = pairs.iter().find(|(primary, _)| Some(*primary) == first).map(|(_, rtx)| *rtx);
+    (first, rtx.filter(|rtx| declared().any(|ssrc| ssrc == *rtx)))
+}
+
+/// ICE and DTLS parameters, which all bundled sections share (RFC 9143, 7.1.3).
+struct Transport<'a> {
+    ufrag: &'a str,
+    password: &'a str,
+    fingerprint: &'a str,
+    setup: &'a str,
+}
+
+fn read_transport<'a>(session: &Lines<'a>, media: &[Lines<'a>]) -> Result<Transport<'a>, MediaError> {
+    let parts = || std::iter::once(session).chain(media);
+    let one = |key: &'static str, ok: &dyn Fn(&str) -> bool| {
+        let mut all = parts().flat_map(|lines| lines.values(key)).filter(|value| ok(value));
+        let first = all.next().ok_or_else(|| MediaError::Invalid(format!("it has no usable a={key}")))?;
+        if all.any(|value| value != first) {
+            return Err(MediaError::Invalid(format!("its sections differ in a={key}: it must bundle them")));
+        }
+        Ok(first)
+    };
+    let ice = |min: usize| {
+        move |value: &str| {
+            (min..=256).contains(&value.len())
+                && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte))
+        }
+    };
+    let sha_256 = |value: &str| {
+        value.len() < 200
+            && value.split_once(' ').is_some_and(|(hash, digits)| {
+                hash.eq_ignore_ascii_case("sha-256")
+                    && digits.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':')
+            })
+    };
+    Ok(Transport {
+        ufrag: one("ice-ufrag", &ice(4))?,
+        password: one("ice-pwd", &ice(22))?,
+        fingerprint: one("fingerprint", &sha_256)?,
+        setup: one("setup", &|value| ["actpass", "active", "passive"].contains(&value))?,
+    })
+}
+
+fn write_canonical(sections: &[Section], direction: Direction, transport: &Transport<'_>) -> String {
+    let mut sdp = String::with_capacity(4096);
+    let mids: Vec<&str> = sections
+        .iter()
+        .filter(|section| !matches!(section.content, Content::Refused))
+        .filter_map(|section| section.mid.as_deref())
+        .collect();
+    sdp.push_str("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n");
+    let mut line = |text: std::fmt::Arguments<'_>| {
+        // Writing to a String cannot fail.
+        let _ = sdp.write_fmt(text);
+        sdp.push_str("\r\n");
+    };
+    line(format_args!("a=group:BUNDLE {}", mids.join(" ")));
+    for (index, section) in sections.iter().enumerate() {
+        match &section.content {
+            Content::Refused => continue,
+            Content::Video(video) => {
+                let types = video.payloads.iter().flat_map(|p| std::iter::once(p.payload_type).chain(p.rtx));
+                let types: Vec<String> = types.map(|payload_type| payload_type.to_string()).collect();
+                line(format_args!("m=video 9 UDP/TLS/RTP/SAVPF {}", types.join(" ")));
+            }
+            Content::Data => line(format_args!("m=application 9 UDP/DTLS/SCTP webrtc-datachannel")),
+        }
+        line(format_args!("c=IN IP4 0.0.0.0"));
+        line(format_args!("a=mid:{}", section.mid.as_deref().unwrap_or_default()));
+        line(format_args!("a=ice-ufrag:{}", transport.ufrag));
+        line(format_args!("a=ice-pwd:{}", transport.password));
+        line(format_args!("a=fingerprint:{}", transport.fingerprint));
+        line(format_args!("a=setup:{}", transport.setup));
+        match &section.content {
+            Content::Video(video) => write_video(&mut line, video, direction, index),
+            _ => line(format_args!("a=sctp-port:5000\r\na=max-message-size:65536")),
+        }
+    }
+    sdp
+}
+
+fn write_video(
+    line: &mut impl FnMut(std::fmt::Arguments<'_>),
+    video: &Video,
+    direction: Direction,
+    index: usize,
+) {
+    line(format_args!("a=rtcp-mux\r\na=rtcp-rsize"));
+    line(format_args!("a={}", if direction == Direction::Sends { "sendonly" } else { "recvonly" }));
+    for (id, uri) in &video.extensions {
+        line(format_args!("a=extmap:{id} {uri}"));
+    }
+    for payload in &video.payloads {
+        let of = payload.payload_type;
+        line(format_args!("a=rtpmap:{of} {}", payload.format.encoding()));
+        let fmtp = payload.format.fmtp();
+        if !fmtp.is_empty() {
+            line(format_args!("a=fmtp:{of} {fmtp}"));
+        }
+        for (_, kind) in video.feedback.iter().filter(|(payload_type, _)| *payload_type == of) {
+            line(format_args!("a=rtcp-fb:{of} {kind}"));
+        }
+        if let Some(rtx) = payload.rtx {
+            line(format_args!("a=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={of}"));
+        }
+    }
+    if let Some(ssrc) = video.ssrc {
+        line(format_args!("a=msid:robot camera{index}"));
+        if let Some(rtx) = video.rtx_ssrc {
+            line(format_args!("a=ssrc-group:FID {ssrc} {rtx}"));
+        }
+        for ssrc in std::iter::once(ssrc).chain(video.rtx_ssrc) {
+            line(format_args!("a=ssrc:{ssrc} cname:robot"));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The one UDP socket: batches in, single datagrams out, and which advertised address each came to.
+
+use std::collections::HashSet;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+
+use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+
+use super::config::{MAX_DATAGRAM, MediaConfig};
+use super::core::{Datagram, Sent};
+
+/// The kernel may hand over several datagrams of one sender in one buffer (GRO).
+const BUFFER: usize = 64 * 1024;
+/// Kernel buffers: a key frame to every viewer leaves at once, and comes in at once from every robot.
+const KERNEL_BUFFER: usize = 4 * 1024 * 1024;
+
+pub(super) struct Socket {
+    pub(super) io: mio::net::UdpSocket,
+    state: UdpSocketState,
+    addresses: Vec<SocketAddr>,
+    /// Advertised addresses that are this machine's own: datagrams came to them, so datagrams may come from them.
+    own: HashSet<IpAddr>,
+    is_v6: bool,
+    buffers: Vec<Vec<u8>>,
+}
+
+impl Socket {
+    pub(super) fn bind(config: &MediaConfig) -> io::Result<Self> {
+        let socket = UdpSocket::bind(config.listen)?;
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        for result in [
+            state.set_send_buffer_size(UdpSockRef::from(&socket), KERNEL_BUFFER),
+            state.set_recv_buffer_size(UdpSockRef::from(&socket), KERNEL_BUFFER),
+        ] {
+            if let Err(error) = result {
+                tracing::warn!(%error, "the media socket keeps its default buffers");
+            }
+        }
+        let bound = socket.local_addr()?;
+        let addresses = advertised(&config.advertise, bound);
+        Ok(Self {
+            io: mio::net::UdpSocket::from_std(socket),
+            state,
+            addresses,
+            own: HashSet::new(),
+            is_v6: bound.is_ipv6(),
+            buffers: vec![vec![0; BUFFER]; BATCH_SIZE],
+        })
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.local_addr()
+    }
+
+    /// The advertised addresses with the bound port, best first; never empty.
+    pub(super) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Reads one batch; `take` gets (local, remote, bytes) of each datagram. How many there were, zero when none waits.
+    pub(super) fn receive(
+        &mut self,
+        mut take: impl FnMut(SocketAddr, SocketAddr, &[u8]),
+    ) -> io::Result<usize> {
+        let mut meta = [RecvMeta::default(); BATCH_SIZE];
+        let mut slices: Vec<IoSliceMut<'_>> =
+            self.buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();
+        let count = match self.state.recv(UdpSockRef::from(&self.io), &mut slices, &mut meta) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        drop(slices);
+        for (meta, buffer) in meta.iter().zip(&self.buffers).take(count) {
+            let remote = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
+            let local =
+                local_for(&self.addresses, &mut self.own, meta.dst_ip.map(|ip| ip.to_canonical()), remote);
+            let stride = meta.stride.max(1);
+            for bytes in buffer[..meta.len.min(buffer.len())].chunks(stride) {
+                if bytes.len() <= MAX_DATAGRAM {
+                    take(local, remote, bytes);
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    pub(super) fn send(&mut self, datagram: &Datagram<'_>) -> Sent {
+        let map = |ip: IpAddr| match ip {
+            IpAddr::V4(v4) if self.is_v6 => IpAddr::V6(v4.to_ipv6_mapped()),
+            other => other,
+        };
+        let local = datagram.local.ip();
+        let transmit = Transmit {
+            destination: SocketAddr::new(map(datagram.remote.ip()), datagram.remote.port()),
+            ecn: None,
+            contents: datagram.bytes,
+            segment_size: None,
+            src_ip: self.own.contains(&local).then(|| map(local)),
+        };
+        match self.state.try_send(UdpSockRef::from(&self.io), &transmit) {
+            Ok(()) => Sent::Done,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Sent::Blocked,
+            Err(error) => {
+                tracing::trace!(remote = %datagram.remote, %error, "datagram not sent");
+                Sent::Lost
+            }
+        }
+    }
+}
+
+/// The candidate a datagram counts as having come to. Behind NAT the kernel's destination is not an advertised address;
+/// then it is the first of the sender's family.
+fn local_for(
+    addresses: &[SocketAddr],
+    own: &mut HashSet<IpAddr>,
+    destination: Option<IpAddr>,
+    remote: SocketAddr,
+) -> SocketAddr {
+    if let Some(address) = addresses.iter().find(|address| Some(address.ip()) == destination) {
+        own.insert(address.ip());
+        return *address;
+    }
+    let same_family = addresses.iter().find(|address| address.is_ipv4() == remote.is_ipv4());
+    same_family.or(addresses.first()).copied().unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+}
+
+fn advertised(configured: &[IpAddr], bound: SocketAddr) -> Vec<SocketAddr> {
+    let mut ips: Vec<IpAddr> = configured.iter().map(IpAddr::to_canonical).collect();
+    if ips.is_empty() && !bound.ip().is_unspecified() {
+        ips.push(bound.ip());
+    }
+    if ips.is_empty() {
+        ips.extend(outward_address());
+        ips.push(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    let mut seen = HashSet::new();
+    ips.retain(|ip| seen.insert(*ip));
+    ips.into_iter().map(|ip| SocketAddr::new(ip, bound.port())).collect()
+}
+
+/// The address this machine uses towards others. Connecting a UDP socket sends nothing; the target is a documentation
+/// address (RFC 5737).
+fn outward_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn a_datagram_counts_as_come_to_the_advertised_address() {
+        let addresses = [addr("203.0.113.5:8189"), addr("10.0.0.5:8189"), addr("[2001:db8::5]:8189")];
+        let mut own = HashSet::new();
+        let mut local = |destination: &str, remote| {
+            local_for(&addresses, &mut own, Some(destination.parse().expect("an address")), addr(remote))
+        };
+        assert_eq!(local("10.0.0.5", "10.0.0.9:1"), addresses[1]);
+        assert_eq!(local("172.17.0.2", "198.51.100.7:1"), addresses[0], "behind NAT");
+        assert_eq!(local("2001:db8::77", "[2001:db8::9]:1"), addresses[2]);
+        assert_eq!(own, HashSet::from([addresses[1].ip()]));
+    }
+
+    #[test]
+    fn without_a_setting_the_bound_address_is_advertised() {
+        assert_eq!(advertised(&[], addr("127.0.0.1:5000")), [addr("127.0.0.1:5000")]);
+        assert!(advertised(&[], addr("0.0.0.0:5000")).contains(&addr("127.0.0.1:5000")));
+        let configured =
+            ["203.0.113.5".parse().expect("an address"), "::ffff:203.0.113.5".parse().expect("an address")];
+        assert_eq!(advertised(&configured, addr("0.0.0.0:5000")), [addr("203.0.113.5:5000")]);
+    }
+}

@@ -1,0 +1,264 @@
+//! The far end of a session: a robot or a viewer, sans-IO.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use rtc::data_channel::RTCDataChannelId;
+use rtc::interceptor::Registry;
+use rtc::media_stream::MediaStreamTrack;
+use rtc::peer_connection::configuration::interceptor_registry::register_default_interceptors;
+use rtc::peer_connection::configuration::media_engine::MediaEngine;
+use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
+use rtc::peer_connection::event::{RTCDataChannelEvent, RTCPeerConnectionEvent};
+use rtc::peer_connection::message::{RTCMessage, TaggedRTCMessage};
+use rtc::peer_connection::sdp::RTCSessionDescription;
+use rtc::peer_connection::state::RTCPeerConnectionState;
+use rtc::peer_connection::transport::RTCIceCandidateInit;
+use rtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtp;
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpRtxParameters, RtpCodecKind,
+};
+use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
+use rtc::sansio::Protocol as _;
+use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
+
+use super::super::feedback::DeliverFeedback;
+
+/// Two SSRCs of a simulated camera.
+const PRIMARY: u32 = 0x1000;
+const RTX: u32 = 0x2000;
+
+/// A test client with what it has seen so far.
+pub(super) struct Client {
+    pub(super) address: SocketAddr,
+    pub(super) connection: RTCPeerConnection,
+    /// Numbers of the frames that came in, of the first camera.
+    pub(super) frames: BTreeSet<u32>,
+    /// RTP sequence numbers as they came, and the SSRC and payload type they came with.
+    pub(super) sequence: Vec<u16>,
+    pub(super) streams: BTreeSet<(u32, u8)>,
+    pub(super) texts: Vec<String>,
+    pub(super) labels: Vec<String>,
+    pub(super) channel_closed: bool,
+    pub(super) is_connected: bool,
+    /// Key frames that were asked of this robot, by instant.
+    pub(super) keyframes_asked: Vec<Instant>,
+    next_frame: u32,
+    next_sequence: u16,
+    payload_type: u8,
+}
+
+pub(super) fn h264() -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: "video/H264".into(),
+        clock_rate: 90_000,
+        channels: 0,
+        sdp_fmtp_line: "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f".into(),
+        rtcp_feedback: Vec::new(),
+    }
+}
+
+pub(super) fn vp8() -> RTCRtpCodec {
+    RTCRtpCodec { mime_type: "video/VP8".into(), clock_rate: 90_000, ..RTCRtpCodec::default() }
+}
+
+impl Client {
+    fn new(now: Instant, address: SocketAddr) -> Self {
+        let mut engine = MediaEngine::default();
+        engine.register_default_codecs().expect("codecs");
+        let registry = Registry::new().with(DeliverFeedback::slot(), DeliverFeedback::default());
+        let registry = register_default_interceptors(registry, &mut engine).expect("interceptors");
+        let settings = SettingEngineBuilder::new()
+            .with_ice_connection_attempts(Some(Duration::from_millis(20)), None)
+            .build();
+        let connection = RTCPeerConnectionBuilder::new()
+            .with_media_engine(engine)
+            .with_setting_engine(settings)
+            .with_interceptor_registry(registry)
+            .build(now)
+            .expect("a connection");
+        Self {
+            address,
+            connection,
+            frames: BTreeSet::new(),
+            sequence: Vec::new(),
+            streams: BTreeSet::new(),
+            texts: Vec::new(),
+            labels: Vec::new(),
+            channel_closed: false,
+            is_connected: false,
+            keyframes_asked: Vec::new(),
+            next_frame: 0,
+            next_sequence: rand::random(),
+            payload_type: 0,
+        }
+    }
+
+    /// A robot that sends one camera per codec.
+    pub(super) fn robot(now: Instant, address: SocketAddr, cameras: &[RTCRtpCodec]) -> Self {
+        let mut client = Self::new(now, address);
+        for (camera, codec) in (0u32..).zip(cameras) {
+            let encoding = RTCRtpEncodingParameters {
+                rtp_coding_parameters: RTCRtpCodingParameters {
+                    ssrc: Some(PRIMARY + camera),
+                    rtx: Some(RTCRtpRtxParameters { ssrc: RTX + camera }),
+                    ..Default::default()
+                },
+                active: true,
+                codec: codec.clone(),
+                ..Default::default()
+            };
+            let name = format!("camera{camera}");
+            let track = MediaStreamTrack::new(
+                "robot".into(),
+                name.clone(),
+                name,
+                RtpCodecKind::Video,
+                vec![encoding],
+            );
+            let init = RTCRtpTransceiverInit {
+                direction: RTCRtpTransceiverDirection::Sendonly,
+                streams: Vec::new(),
+                send_encodings: Vec::new(),
+            };
+            client.connection.add_transceiver_from_track(track, Some(init)).expect("a track");
+        }
+        client
+    }
+
+    /// A viewer of `cameras` cameras, with an application section.
+    pub(super) fn viewer(now: Instant, address: SocketAddr, cameras: usize) -> Self {
+        let mut client = Self::new(now, address);
+        for _ in 0..cameras {
+            client.connection.add_transceiver_from_kind(RtpCodecKind::Video, None).expect("a transceiver");
+        }
+        client.connection.create_data_channel("control", None).expect("a channel");
+        client
+    }
+
+    pub(super) fn offer(&mut self, now: Instant) -> String {
+        let candidate =
+            format!("candidate:1 1 udp 2130706431 {} {} typ host", self.address.ip(), self.address.port());
+        for candidate in [candidate, String::new()] {
+            let candidate = RTCIceCandidateInit { candidate, ..Default::default() };
+            self.connection.add_local_candidate(candidate).expect("a candidate");
+        }
+        let offer = self.connection.create_offer(None).expect("an offer");
+        let sdp = offer.sdp.clone();
+        self.connection.set_local_description(now, offer).expect("own offer");
+        sdp
+    }
+
+    pub(super) fn accept(&mut self, now: Instant, answer: &str) {
+        let answer = RTCSessionDescription::answer(answer.to_owned()).expect("an answer");
+        self.connection.set_remote_description(now, answer).expect("the answer is accepted");
+        let senders: Vec<_> = self.connection.get_senders().collect();
+        if let Some(mut sender) = senders.first().and_then(|id| self.connection.rtp_sender(*id)) {
+            let wanted = sender.track().codings()[0].codec.mime_type.clone();
+            let parameters = sender.get_parameters();
+            let negotiated =
+                parameters.rtp_parameters.codecs.iter().find(|c| c.rtp_codec.mime_type == wanted);
+            self.payload_type = negotiated.expect("the codec was negotiated").payload_type;
+        }
+    }
+
+    pub(super) fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        let transport = TransportContext {
+            local_addr: self.address,
+            peer_addr: from,
+            ecn: None,
+            transport_protocol: TransportProtocol::UDP,
+        };
+        let message = TaggedBytesMut { now, transport, message: BytesMut::from(bytes) };
+        let _ = self.connection.handle_read(message);
+        self.poll();
+    }
+
+    /// Sends the next frame of a camera, one packet each.
+    pub(super) fn send_frame(&mut self, now: Instant, camera: u32) {
+        let mut payload = BytesMut::new();
+        // An H.264 slice of a picture that others refer to, then the frame's number.
+        payload.put_u8(0x61);
+        payload.put_u32(self.next_frame);
+        payload.resize(600, 0);
+        let header = rtp::Header {
+            version: 2,
+            marker: true,
+            payload_type: self.payload_type,
+            sequence_number: self.next_sequence,
+            timestamp: self.next_frame.wrapping_mul(3_000),
+            ssrc: PRIMARY + camera,
+            ..Default::default()
+        };
+        self.next_frame += 1;
+        self.next_sequence = self.next_sequence.wrapping_add(1);
+        let packet = rtp::Packet { header, payload: payload.freeze() };
+        let message = RTCMessage::RtpPacket(String::new(), packet);
+        self.connection.handle_write(TaggedRTCMessage { now, message }).expect("written");
+    }
+
+    /// Goes on counting where another robot's connection stopped.
+    pub(super) fn count_from(&mut self, frame: u32) {
+        self.next_frame = frame;
+    }
+
+    pub(super) fn frames_sent(&self) -> u32 {
+        self.next_frame
+    }
+
+    /// Asks for a key frame of the first stream seen.
+    pub(super) fn ask_keyframe(&mut self, now: Instant) {
+        let media_ssrc = self.streams.first().expect("a stream").0;
+        let request = PictureLossIndication { sender_ssrc: 1, media_ssrc };
+        let message = RTCMessage::RtcpPacket(String::new(), vec![Box::new(request)]);
+        self.connection.handle_write(TaggedRTCMessage { now, message }).expect("written");
+    }
+
+    pub(super) fn poll(&mut self) {
+        while let Some(TaggedRTCMessage { message, now }) = self.connection.poll_read() {
+            match message {
+                RTCMessage::RtpPacket(_, packet) => self.saw(&packet),
+                RTCMessage::RtcpPacket(_, packets) => {
+                    let asked = packets.iter().filter(|p| p.as_any().is::<PictureLossIndication>()).count();
+                    self.keyframes_asked.extend(std::iter::repeat_n(now, asked));
+                }
+                RTCMessage::DataChannelMessage(_, message) => {
+                    self.texts.push(String::from_utf8(message.data.to_vec()).expect("text"));
+                }
+                _ => {}
+            }
+        }
+        while let Some(event) = self.connection.poll_event() {
+            match event {
+                RTCPeerConnectionEvent::OnConnectionStateChangeEvent(state) => {
+                    self.is_connected = state == RTCPeerConnectionState::Connected;
+                }
+                RTCPeerConnectionEvent::OnDataChannel(RTCDataChannelEvent::OnOpen(id)) => {
+                    let label = self.label(id);
+                    self.labels.push(label);
+                }
+                RTCPeerConnectionEvent::OnDataChannel(RTCDataChannelEvent::OnClose(_)) => {
+                    self.channel_closed = true;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn label(&mut self, id: RTCDataChannelId) -> String {
+        self.connection.data_channel(id).map(|channel| channel.label().to_owned()).unwrap_or_default()
+    }
+
+    fn saw(&mut self, packet: &rtp::Packet) {
+        let number = |payload: &Bytes| Some(u32::from_be_bytes(payload.get(1..5)?.try_into().ok()?));
+        if let Some(frame) = number(&packet.payload) {
+            self.frames.insert(frame);
+        }
+        self.sequence.push(packet.header.sequence_number);
+        self.streams.insert((packet.header.ssrc, packet.header.payload_type));
+    }
+}

@@ -1,0 +1,166 @@
+//! Media gets through, whatever the network does.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::super::config::MediaConfig;
+use super::super::types::{ClosedWhy, MediaEvent};
+use super::client::{h264, vp8};
+use super::world::{Weather, World, peer};
+
+const FRAME: Duration = Duration::from_millis(10);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn all(frames: std::ops::Range<u32>) -> BTreeSet<u32> {
+    frames.collect()
+}
+
+#[test]
+fn frames_reach_every_viewer() {
+    let mut world = World::new(1);
+    let end = world.in_future(HOUR);
+    world.add_robot(1, end, &[h264()]);
+    world.add_viewer(2, 7, end, 1);
+    world.add_viewer(3, 7, end, 1);
+    world.connect(&[1, 2, 3]);
+    world.film(1, 100, FRAME);
+    world.pass(Duration::from_millis(100));
+    for viewer in [2, 3] {
+        assert_eq!(world.client(viewer).frames, all(0..100));
+        assert_eq!(world.client(viewer).streams.len(), 1, "one SSRC, one payload type");
+    }
+    let first =
+        |n| world.events.iter().any(|e| matches!(e, MediaEvent::FirstMedia { peer: p, .. } if *p == peer(n)));
+    assert!(first(1) && first(2) && first(3));
+}
+
+#[test]
+fn what_the_network_loses_and_reorders_is_repaired() {
+    for seed in 1..=5 {
+        let mut world = World::new(seed);
+        let end = world.in_future(HOUR);
+        world.add_robot(1, end, &[h264()]);
+        world.add_viewer(2, 7, end, 1);
+        world.connect(&[1, 2]);
+        world.weather =
+            Weather { loss: 0.05, delay: Duration::from_millis(15), jitter: Duration::from_millis(25) };
+        world.film(1, 500, FRAME);
+        // A last stretch without loss, so that the end of the stream is seen and asked for.
+        world.weather.loss = 0.0;
+        world.film(1, 50, FRAME);
+        world.pass(Duration::from_secs(2));
+        let seen = &world.clients[&2].frames;
+        let missing: Vec<u32> = all(0..550).difference(seen).copied().collect();
+        assert!(missing.len() <= 2, "seed {seed}: missing {missing:?}");
+        assert!(world.core.stats().repairs > 0);
+    }
+}
+
+#[test]
+fn a_viewer_that_comes_first_is_answered_and_sees_the_robot_when_it_comes() {
+    let mut world = World::new(1);
+    let end = world.in_future(HOUR);
+    world.add_viewer(2, 7, end, 1);
+    world.connect(&[2]);
+    world.pass(Duration::from_secs(5));
+    world.add_robot(1, end, &[vp8()]);
+    world.connect(&[1]);
+    world.film(1, 20, FRAME);
+    world.pass(Duration::from_millis(100));
+    assert_eq!(world.client(2).frames, all(0..20));
+}
+
+#[test]
+fn a_robot_that_is_replaced_goes_on_in_the_same_stream() {
+    let mut world = World::new(1);
+    let end = world.in_future(HOUR);
+    world.add_robot(1, end, &[h264()]);
+    world.add_viewer(2, 7, end, 1);
+    world.connect(&[1, 2]);
+    world.film(1, 30, FRAME);
+    world.add_robot(3, end, &[h264()]);
+    assert!(world.events.iter().any(|event| matches!(
+        event,
+        MediaEvent::Closed { report, why: ClosedWhy::Replaced } if report.peer == peer(1)
+    )));
+    world.connect(&[3]);
+    let sent = world.client(1).frames_sent();
+    world.client(3).count_from(sent);
+    world.film(3, 30, FRAME);
+    world.pass(Duration::from_millis(200));
+    let viewer = world.client(2);
+    assert!(viewer.frames.is_superset(&all(30..60)), "the new connection's frames are there");
+    assert_eq!(viewer.streams.len(), 1);
+    let gaps = viewer.sequence.windows(2).filter(|pair| pair[1] != pair[0].wrapping_add(1)).count();
+    assert_eq!(gaps, 0, "the viewer cannot tell: {:?}", viewer.sequence);
+}
+
+#[test]
+fn a_viewer_the_socket_has_no_room_for_loses_its_own_packets_only() {
+    let mut world = World::with(1, MediaConfig { queue_packets: 20, ..MediaConfig::default() });
+    let end = world.in_future(HOUR);
+    world.add_robot(1, end, &[h264()]);
+    world.add_viewer(2, 7, end, 1);
+    world.add_viewer(3, 7, end, 1);
+    world.connect(&[1, 2, 3]);
+    let slow = world.address_of(2);
+    world.wire.blocked.insert(slow);
+    world.film(1, 200, FRAME);
+    world.wire.blocked.clear();
+    world.film(1, 10, FRAME);
+    world.pass(Duration::from_millis(100));
+    assert_eq!(world.client(3).frames, all(0..210));
+    let got = &world.clients[&2].frames;
+    assert!(got.is_superset(&all(185..210)), "the newest wait for it: {got:?}");
+    assert!(got.len() < 100);
+    assert!(world.core.stats().dropped_queue > 100);
+}
+
+#[test]
+fn key_frames_are_asked_at_once_and_then_twice_a_second_at_most() {
+    let mut world = World::new(1);
+    let end = world.in_future(HOUR);
+    world.add_robot(1, end, &[h264()]);
+    world.connect(&[1]);
+    world.film(1, 1, FRAME);
+    world.pass(Duration::from_secs(1));
+    let before = world.client(1).keyframes_asked.len();
+    world.add_viewer(2, 7, end, 1);
+    world.connect(&[2]);
+    world.pass(Duration::from_millis(30));
+    assert_eq!(world.client(1).keyframes_asked.len(), before + 1, "one for the viewer that came");
+    world.film(1, 10, FRAME);
+    for _ in 0..100 {
+        let now = world.mono();
+        world.client(2).ask_keyframe(now);
+        world.settle();
+        world.pass(FRAME * 2);
+    }
+    world.pass(Duration::from_secs(1));
+    let asked = &world.clients[&1].keyframes_asked;
+    assert!((before + 4..=before + 7).contains(&asked.len()), "{asked:?}");
+    assert!(asked.windows(2).skip(before).all(|pair| pair[1] - pair[0] >= Duration::from_millis(499)));
+}
+
+#[test]
+fn each_camera_has_its_own_stream() {
+    let mut world = World::new(1);
+    let end = world.in_future(HOUR);
+    world.add_robot(1, end, &[h264(), h264()]);
+    world.add_viewer(2, 7, end, 2);
+    world.add_viewer(3, 7, end, 1);
+    world.connect(&[1, 2, 3]);
+    for _ in 0..10 {
+        for camera in [0, 1] {
+            let now = world.mono();
+            world.client(1).send_frame(now, camera);
+        }
+        world.settle();
+        world.pass(FRAME);
+    }
+    world.pass(Duration::from_millis(100));
+    assert_eq!(world.client(2).streams.len(), 2);
+    assert_eq!(world.client(2).frames, all(0..20));
+    assert_eq!(world.client(3).streams.len(), 1);
+    assert_eq!(world.client(3).frames.len(), 10);
+}

@@ -1,0 +1,286 @@
+//! The simulated network, its clock, and the server's core in it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use curfew_domain::{PeerId, RobotId, RoomId};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use rtc::rtp_transceiver::rtp_sender::RTCRtpCodec;
+use rtc::sansio::Protocol as _;
+use uuid::Uuid;
+
+use super::super::build::Builder;
+use super::super::config::MediaConfig;
+use super::super::core::{Core, Datagram, Io, Sent};
+use super::super::gate::Class;
+use super::super::types::{MediaEvent, Now, PeerKind, PeerSpec};
+use super::client::Client;
+use crate::clock::BootInstant;
+
+pub(super) fn peer(n: u128) -> PeerId {
+    PeerId::from(Uuid::from_u128(n))
+}
+
+pub(super) fn robot() -> RobotId {
+    RobotId::from(Uuid::from_u128(1))
+}
+
+pub(super) fn room(n: u128) -> RoomId {
+    RoomId::from(Uuid::from_u128(n))
+}
+
+pub(super) fn publisher_kind() -> PeerKind {
+    PeerKind::Publisher { robot: robot() }
+}
+
+pub(super) fn viewer_kind(in_room: u128) -> PeerKind {
+    PeerKind::Viewer { robot: robot(), room: room(in_room) }
+}
+
+/// What the network does to datagrams.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Weather {
+    /// Share of datagrams lost, once a session runs.
+    pub(super) loss: f64,
+    pub(super) delay: Duration,
+    /// Up to so much more delay for each datagram by itself, which reorders.
+    pub(super) jitter: Duration,
+}
+
+pub(super) struct World {
+    pub(super) core: Core,
+    pub(super) clients: BTreeMap<u128, Client>,
+    pub(super) weather: Weather,
+    pub(super) events: Vec<MediaEvent>,
+    pub(super) wire: Wire,
+    builder: Builder,
+    rng: StdRng,
+    start: Instant,
+    elapsed: Duration,
+    in_flight: BinaryHeap<Reverse<Flight>>,
+    flights: u64,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Flight {
+    at: Duration,
+    number: u64,
+    from: SocketAddr,
+    to: SocketAddr,
+    bytes: Vec<u8>,
+}
+
+/// The server's socket: what it was given, and whom it makes wait.
+#[derive(Default)]
+pub(super) struct Wire {
+    now: BootInstant,
+    out: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
+    /// (when, to whom, what) of everything sent.
+    pub(super) log: Vec<(BootInstant, SocketAddr, Class)>,
+    /// Addresses the socket has no room for.
+    pub(super) blocked: HashSet<SocketAddr>,
+}
+
+impl Io for Wire {
+    fn boot(&self) -> BootInstant {
+        self.now
+    }
+
+    fn send(&mut self, datagram: &Datagram<'_>) -> Sent {
+        if self.blocked.contains(&datagram.remote) {
+            return Sent::Blocked;
+        }
+        self.log.push((self.now, datagram.remote, Class::of(datagram.bytes)));
+        self.out.push((datagram.local, datagram.remote, datagram.bytes.to_vec()));
+        Sent::Done
+    }
+}
+
+fn server() -> SocketAddr {
+    SocketAddr::from(([203, 0, 113, 1], 8189))
+}
+
+/// Boot time when a test begins.
+const BOOTED: Duration = Duration::from_secs(1_000);
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        Self::with(seed, MediaConfig::default())
+    }
+
+    pub(super) fn with(seed: u64, config: MediaConfig) -> Self {
+        let start = Instant::now();
+        let builder = Builder::new(config.clone(), vec![server()]).expect("a builder");
+        let now = Now { mono: start, boot: BootInstant::default().saturating_add(BOOTED) };
+        let text = Box::new(|room, _| format!("{room} is over").into());
+        Self {
+            core: Core::new(config, text, now),
+            clients: BTreeMap::new(),
+            weather: Weather { delay: Duration::from_millis(10), ..Weather::default() },
+            events: Vec::new(),
+            wire: Wire::default(),
+            builder,
+            rng: StdRng::seed_from_u64(seed),
+            start,
+            elapsed: Duration::ZERO,
+            in_flight: BinaryHeap::new(),
+            flights: 0,
+        }
+    }
+
+    pub(super) fn mono(&self) -> Instant {
+        self.start + self.elapsed
+    }
+
+    pub(super) fn boot(&self) -> BootInstant {
+        BootInstant::default().saturating_add(BOOTED + self.elapsed)
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now { mono: self.mono(), boot: self.boot() }
+    }
+
+    pub(super) fn in_future(&self, by: Duration) -> BootInstant {
+        self.boot().saturating_add(by)
+    }
+
+    fn address(n: u128) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 1], 10_000 + n as u16))
+    }
+
+    pub(super) fn address_of(&self, n: u128) -> SocketAddr {
+        self.clients[&n].address
+    }
+
+    /// Adds a robot's connection, numbered `n`, and negotiates it.
+    pub(super) fn add_robot(&mut self, n: u128, deadline: BootInstant, cameras: &[RTCRtpCodec]) {
+        let client = Client::robot(self.mono(), Self::address(n), cameras);
+        self.negotiate(n, client, publisher_kind(), deadline);
+    }
+
+    pub(super) fn add_viewer(&mut self, n: u128, in_room: u128, deadline: BootInstant, cameras: usize) {
+        let client = Client::viewer(self.mono(), Self::address(n), cameras);
+        self.negotiate(n, client, viewer_kind(in_room), deadline);
+    }
+
+    fn negotiate(&mut self, n: u128, mut client: Client, kind: PeerKind, deadline: BootInstant) {
+        let now = self.now();
+        let offer = client.offer(now.mono);
+        let spec = PeerSpec { peer: peer(n), kind, deadline };
+        let built = self.builder.build(now.mono, spec, &offer).expect("answered");
+        let answer = built.answer.sdp.clone();
+        self.core.register(now, built).expect("registered");
+        client.accept(now.mono, &answer);
+        self.clients.insert(n, client);
+        self.settle();
+    }
+
+    pub(super) fn client(&mut self, n: u128) -> &mut Client {
+        self.clients.get_mut(&n).expect("the client exists")
+    }
+
+    /// Sends all that is ready and gives it to the network.
+    pub(super) fn settle(&mut self) {
+        self.wire.now = self.boot();
+        let now = self.now();
+        self.core.flush(now, &mut self.wire);
+        self.events.extend(std::iter::from_fn(|| self.core.poll_event()));
+        let mut out = std::mem::take(&mut self.wire.out);
+        for client in self.clients.values_mut() {
+            client.poll();
+            while let Some(datagram) = client.connection.poll_write() {
+                out.push((client.address, datagram.transport.peer_addr, datagram.message.to_vec()));
+            }
+        }
+        for (from, to, bytes) in out {
+            // Losing handshakes makes tests slow and shows nothing that media does not.
+            let lost = Class::of(&bytes) == Class::Media && self.rng.random_bool(self.weather.loss);
+            if lost {
+                continue;
+            }
+            let jitter = self.weather.jitter.mul_f64(self.rng.random());
+            let at = self.elapsed + self.weather.delay + jitter;
+            self.flights += 1;
+            self.in_flight.push(Reverse(Flight { at, number: self.flights, from, to, bytes }));
+        }
+    }
+
+    /// Lets virtual time pass until `until`, event by event.
+    fn step(&mut self, until: Duration) {
+        let mono = |at: Instant| at.saturating_duration_since(self.start);
+        let wake = self.core.poll_timeout();
+        let since_boot = |at: BootInstant| at.saturating_since(BootInstant::default()).saturating_sub(BOOTED);
+        let mut next =
+            [wake.mono.map(mono), wake.boot.map(since_boot), self.in_flight.peek().map(|f| f.0.at)]
+                .into_iter()
+                .flatten()
+                .fold(until, Duration::min);
+        for client in self.clients.values_mut() {
+            if let Some(at) = client.connection.poll_timeout() {
+                next = next.min(at.saturating_duration_since(self.start));
+            }
+        }
+        // Timers that are due over and over still let time pass.
+        self.elapsed = next.max(self.elapsed + Duration::from_micros(50)).min(until);
+        let now = self.now();
+        while self.in_flight.peek().is_some_and(|flight| flight.0.at <= self.elapsed) {
+            let Some(Reverse(flight)) = self.in_flight.pop() else { break };
+            if flight.to == server() {
+                self.core.receive(now, server(), flight.from, &flight.bytes);
+            } else if let Some(client) = self.clients.values_mut().find(|c| c.address == flight.to) {
+                client.receive(now.mono, flight.from, &flight.bytes);
+            }
+        }
+        self.core.handle_timeout(now);
+        for client in self.clients.values_mut() {
+            if client.connection.poll_timeout().is_some_and(|at| at <= now.mono) {
+                let _ = client.connection.handle_timeout(now.mono);
+            }
+        }
+        self.settle();
+    }
+
+    pub(super) fn pass(&mut self, by: Duration) {
+        let until = self.elapsed + by;
+        while self.elapsed < until {
+            self.step(until);
+        }
+    }
+
+    /// Passes virtual time until `met`, for ten seconds at most.
+    pub(super) fn pass_until(&mut self, what: &str, mut met: impl FnMut(&mut Self) -> bool) {
+        let until = self.elapsed + Duration::from_secs(10);
+        while !met(self) {
+            assert!(self.elapsed < until, "not within ten seconds: {what}");
+            self.step(until);
+        }
+    }
+
+    pub(super) fn connected(&self) -> BTreeSet<PeerId> {
+        let connected = self.events.iter().filter_map(|event| match event {
+            MediaEvent::Connected { peer, .. } => Some(*peer),
+            _ => None,
+        });
+        connected.collect()
+    }
+
+    pub(super) fn connect(&mut self, all: &[u128]) {
+        self.pass_until("all are connected", |world| {
+            let connected = world.connected();
+            all.iter().all(|n| connected.contains(&peer(*n)) && world.clients[n].is_connected)
+        });
+    }
+
+    /// Sends so many frames of the robot's connection `n`, one every `every`.
+    pub(super) fn film(&mut self, n: u128, frames: u32, every: Duration) {
+        for _ in 0..frames {
+            let now = self.mono();
+            self.client(n).send_frame(now, 0);
+            self.settle();
+            self.pass(every);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A viewer's side of the relay: the queue of what it is to see, its numbering, and its repairs.
+
+use std::time::Instant;
+
+use rtc::rtp;
+
+use super::build::BuiltCamera;
+use super::feedback::Wish;
+use super::forward::{CameraPacket, Rewriter};
+use super::history::History;
+use super::queue::DropOldest;
+
+pub(super) struct Viewer {
+    streams: Vec<Stream>,
+    queue: DropOldest<(usize, CameraPacket)>,
+}
+
+/// One of the robot's cameras as this viewer gets it.
+struct Stream {
+    rewriter: Rewriter,
+    history: History,
+}
+
+/// What a viewer's feedback leads to.
+pub(super) enum Answered {
+    /// Packets to send again, at once: they are late already.
+    Repairs(Vec<rtp::Packet>),
+    /// A key frame is needed of this camera.
+    KeyFrame(usize),
+    /// It was about no stream of this viewer.
+    Nothing,
+}
+
+impl Viewer {
+    pub(super) fn new(cameras: Vec<BuiltCamera>, queue_packets: usize) -> Self {
+        let streams = cameras
+            .into_iter()
+            .map(|camera| Stream {
+                rewriter: Rewriter::new(camera.ssrc.unwrap_or_default(), camera.payloads),
+                history: History::new(camera.rtx_ssrc),
+            })
+            .collect();
+        Self { streams, queue: DropOldest::new(queue_packets) }
+    }
+
+    /// Takes a packet of the robot's camera number `camera`. A viewer that asked for fewer cameras ignores the others.
+    pub(super) fn offer(&mut self, camera: usize, packet: CameraPacket) {
+        if camera < self.streams.len() {
+            self.queue.push((camera, packet));
+        }
+    }
+
+    /// The next packet to send, rewritten and remembered.
+    pub(super) fn next(&mut self, now: Instant) -> Option<rtp::Packet> {
+        while let Some((camera, packet)) = self.queue.pop() {
+            let Some(stream) = self.streams.get_mut(camera) else { continue };
+            if let Some((packet, rtx)) = stream.rewriter.rewrite(now, packet) {
+                stream.history.remember(now, &packet, rtx);
+                return Some(packet);
+            }
+        }
+        None
+    }
+
+    pub(super) fn answer(&mut self, now: Instant, wish: Wish) -> Answered {
+        let (Wish::Again { ssrc, .. } | Wish::KeyFrame { ssrc }) = wish;
+        let Some(camera) = self.streams.iter().position(|stream| stream.rewriter.ssrc() == ssrc) else {
+            return Answered::Nothing;
+        };
+        match wish {
+            Wish::KeyFrame { .. } => Answered::KeyFrame(camera),
+            Wish::Again { lost, .. } => {
+                let history = &mut self.streams[camera].history;
+                Answered::Repairs(lost.into_iter().filter_map(|lost| history.again(now, lost)).collect())
+            }
+        }
+    }
+
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Drops all that waits.
+    pub(super) fn clear(&mut self) {
+        self.queue.clear();
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.queue.dropped
+    }
+}
