@@ -19,10 +19,11 @@ pub struct Claim {
     pub change_no: u32,
 }
 
-/// Claims by start, from the last claim on; those that had ended by then are forgotten.
+/// Claims by start, from the last claim on; of those that had ended by then only the latest end is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Windows {
     claims: Vec<Claim>,
+    forgotten_until: Option<DateTime<Utc>>,
     released: Recent<BookingId>,
 }
 
@@ -35,10 +36,13 @@ impl Windows {
         self.claims.iter().find(|claim| claim.booking_id == booking_id)
     }
 
-    /// Whether `window` is free but for the claim of `own`.
+    /// Whether a new window, or one moved for `own`, is free.
     pub(super) fn check(&self, window: &Window, own: Option<BookingId>) -> Result<(), AccountError> {
         let is_in_the_way = |claim: &Claim| Some(claim.booking_id) != own && claim.window.overlaps(window);
-        if self.claims.iter().any(is_in_the_way) { Err(AccountError::Busy) } else { Ok(()) }
+        // Only a new window that has begun already can reach back to what is forgotten.
+        let reaches_back =
+            own.is_none() && self.forgotten_until.is_some_and(|until| window.starts_at < until);
+        if reaches_back || self.claims.iter().any(is_in_the_way) { Err(AccountError::Busy) } else { Ok(()) }
     }
 
     pub(super) fn not_over(&self, account_id: AccountId, now: DateTime<Utc>) -> Vec<Displaced> {
@@ -47,10 +51,18 @@ impl Windows {
         self.claims.iter().filter(|claim| !claim.window.has_ended(now)).map(displaced).collect()
     }
 
+    fn forget_before(&mut self, at: DateTime<Utc>) {
+        let (ended, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.claims).into_iter().partition(|claim| claim.window.has_ended(at));
+        self.claims = rest;
+        self.forgotten_until =
+            ended.iter().map(|claim| claim.window.ends_at).chain(self.forgotten_until).max();
+    }
+
     pub(super) fn apply(&mut self, event: &AccountEvent) {
         match event {
             AccountEvent::WindowClaimed { request, at } => {
-                self.claims.retain(|claim| !claim.window.has_ended(*at));
+                self.forget_before(*at);
                 self.claims.push(Claim {
                     booking_id: request.booking_id,
                     window: request.window,

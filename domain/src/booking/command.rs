@@ -24,7 +24,7 @@ pub enum BookingCommand {
         account_id: AccountId,
         now: DateTime<Utc>,
     },
-    /// Without effect once the booking is confirmed or rejected.
+    /// Without effect once the booking is confirmed, refused once it is over.
     Reject {
         reason: Reason,
         /// The holder, for compensation.

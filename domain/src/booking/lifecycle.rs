@@ -31,14 +31,15 @@ impl Booking {
         }
     }
 
-    /// Refused when the booking was over before it was decided, since its window may then be claimed still.
+    /// Refused when the booking is over, rejected before included: a repeated delivery may have claimed its window again,
+    /// and the refusal is what releases it.
     pub(super) fn reject(&self, reason: Reason, at: DateTime<Utc>) -> Decision {
         let state = self.known()?;
         let rejected = BookingEvent::Rejected { holder: state.holder, reason, at };
         match state.phase {
             Phase::Requested => Ok(vec![rejected]),
-            Phase::Confirmed | Phase::Active | Phase::Rejected => Ok(vec![]),
-            Phase::Cancelled | Phase::Ended | Phase::NoShow => Err(BookingError::Over),
+            Phase::Confirmed | Phase::Active => Ok(vec![]),
+            _ => Err(BookingError::Over),
         }
     }
 

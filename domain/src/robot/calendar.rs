@@ -30,10 +30,11 @@ impl Maintenance {
     }
 }
 
-/// Slots by start, from the last change on; those that had ended by then are forgotten.
+/// Slots by start, from the last reservation on; of those that had ended by then only the latest end is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Calendar {
     slots: Vec<Slot>,
+    forgotten_until: Option<DateTime<Utc>>,
     maintenance: Option<Maintenance>,
     released: Recent<BookingId>,
 }
@@ -56,7 +57,9 @@ impl Calendar {
         if self.maintenance.is_some_and(|maintenance| maintenance.overlaps(window)) {
             return Err(RobotError::UnderMaintenance);
         }
-        if self.slots.iter().any(|slot| slot.window.is_within(buffer, window)) {
+        // Only a window that has begun already can reach back to what is forgotten.
+        let reaches_back = self.forgotten_until.is_some_and(|until| window.starts_at < until + buffer);
+        if reaches_back || self.slots.iter().any(|slot| slot.window.is_within(buffer, window)) {
             return Err(RobotError::SlotTaken);
         }
         Ok(())
@@ -74,7 +77,7 @@ impl Calendar {
     pub(super) fn apply(&mut self, event: &RobotEvent) {
         match event {
             RobotEvent::SlotReserved { request, at, .. } => {
-                self.slots.retain(|slot| !slot.window.has_ended(*at));
+                self.forget_before(*at);
                 self.slots.push(Slot {
                     booking_id: request.booking_id,
                     account_id: request.account_id,
@@ -99,6 +102,13 @@ impl Calendar {
             RobotEvent::Retired { displaced, .. } => self.release_all(displaced),
             _ => {}
         }
+    }
+
+    fn forget_before(&mut self, at: DateTime<Utc>) {
+        let (ended, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.slots).into_iter().partition(|slot| slot.window.has_ended(at));
+        self.slots = rest;
+        self.forgotten_until = ended.iter().map(|slot| slot.window.ends_at).chain(self.forgotten_until).max();
     }
 
     fn release(&mut self, booking_id: BookingId) {
