@@ -117,9 +117,7 @@ async fn watch(
     stage: &Stage,
     publishers: &Publishers,
 ) -> anyhow::Result<Report> {
-    let ahead =
-        SETUP_FLOOR + SETUP_PER_ROOM * u32::from(args.rooms) + Duration::from_secs(args.seconds.into());
-    let deadline = (Utc::now() + ahead).trunc_subsecs(0);
+    let deadline = (Utc::now() + ahead(args)).trunc_subsecs(0);
     let sessions = setup::book(admin, stage, deadline).await?;
     tracing::info!(sessions = sessions.len(), %deadline, "booked");
     let publishing = publishers.wait(PUBLISHING_WITHIN).await;
