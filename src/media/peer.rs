@@ -143,13 +143,23 @@ impl Peer {
     /// Moves the connection on and collects what happened.
     pub(super) fn poll(&mut self, now: Now, happenings: &mut Vec<Happening>) {
         self.poll_messages(now, happenings);
+        let mut failed = None;
         while let Some(event) = self.connection.poll_event() {
             match event {
-                RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(state) => {
-                    self.ice_changed(now, state, happenings);
+                RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(RTCIceConnectionState::Failed) => {
+                    failed = Some(ClosedWhy::Timeout);
                 }
-                RTCPeerConnectionEvent::OnConnectionStateChangeEvent(state) => {
-                    self.connection_changed(state, happenings);
+                RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(
+                    RTCIceConnectionState::Connected | RTCIceConnectionState::Completed,
+                ) => self.ice_connected(now),
+                // It says so of ICE as well, and before ICE does.
+                RTCPeerConnectionEvent::OnConnectionStateChangeEvent(RTCPeerConnectionState::Failed) => {
+                    failed = failed.or(Some(ClosedWhy::Failed));
+                }
+                RTCPeerConnectionEvent::OnConnectionStateChangeEvent(RTCPeerConnectionState::Connected) => {
+                    if self.connect_by.take().is_some() {
+                        happenings.push(Happening::Connected);
+                    }
                 }
                 RTCPeerConnectionEvent::OnDataChannel(RTCDataChannelEvent::OnOpen(id))
                     if self.session.channel == Some(id) =>
@@ -166,6 +176,8 @@ impl Peer {
             && self.dtls_state() == Some(RTCDtlsTransportState::Closed)
         {
             happenings.push(Happening::Ended(ClosedWhy::Remote));
+        } else if let Some(why) = failed {
+            happenings.push(Happening::Ended(why));
         }
     }
 
@@ -201,27 +213,11 @@ impl Peer {
         }
     }
 
-    fn ice_changed(&mut self, now: Now, state: RTCIceConnectionState, happenings: &mut Vec<Happening>) {
-        match state {
-            RTCIceConnectionState::Connected | RTCIceConnectionState::Completed => {
-                self.ice_up = true;
-                for mut message in std::mem::take(&mut self.early) {
-                    message.now = now.mono;
-                    self.read(message);
-                }
-            }
-            RTCIceConnectionState::Failed => happenings.push(Happening::Ended(ClosedWhy::Timeout)),
-            _ => {}
-        }
-    }
-
-    fn connection_changed(&mut self, state: RTCPeerConnectionState, happenings: &mut Vec<Happening>) {
-        match state {
-            RTCPeerConnectionState::Connected if self.connect_by.take().is_some() => {
-                happenings.push(Happening::Connected);
-            }
-            RTCPeerConnectionState::Failed => happenings.push(Happening::Ended(ClosedWhy::Failed)),
-            _ => {}
+    fn ice_connected(&mut self, now: Now) {
+        self.ice_up = true;
+        for mut message in std::mem::take(&mut self.early) {
+            message.now = now.mono;
+            self.read(message);
         }
     }
 
@@ -381,6 +377,8 @@ impl Peer {
         if self.session.open {
             if let Some(text) = closing {
                 self.send_text(now.mono, text);
+                // A channel that is closed drops what it was given before.
+                last.extend(std::iter::from_fn(|| self.connection.poll_write()).filter(is_dtls));
             }
             if let Some(mut channel) = self.session.channel.and_then(|id| self.connection.data_channel(id)) {
                 let _ = channel.close();

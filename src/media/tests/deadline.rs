@@ -138,16 +138,22 @@ fn a_closed_room_yields_one_report_each_and_nothing_follows() {
     world.add_viewer(4, 8, end, 1);
     world.connect(&[1, 2, 3, 4]);
     world.film(1, 20, FRAME);
-    let at = world.boot();
+    let before = world.wire.log.len();
     let reports = world.core.close_room(world.now(), room(7), Some("stopped by an admin"));
     assert_eq!(reports.len(), 2);
     assert!(reports.iter().all(|report| report.packets >= 20 && report.lateness.is_zero()));
     world.film(1, 50, FRAME);
     for viewer in [2, 3] {
-        assert!(sent_to(&world, viewer, at).iter().all(|(_, class)| *class == Class::Dtls));
+        let address = world.address_of(viewer);
+        let after: Vec<_> = world.wire.log[before..]
+            .iter()
+            .filter(|(_, to, class)| *to == address && *class != Class::Dtls)
+            .collect();
+        assert!(after.is_empty(), "{after:?}");
         assert!(closed(&world, viewer).is_none(), "the report was given to the caller");
         assert_eq!(world.client(viewer).texts, ["stopped by an admin"]);
     }
+    world.pass(50 * MS);
     assert_eq!(world.client(4).frames.len(), 70, "the other room goes on");
     assert!(world.core.close_room(world.now(), room(7), None).is_empty());
 }

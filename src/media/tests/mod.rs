@@ -3,5 +3,7 @@
 
 mod client;
 mod deadline;
+mod loopback;
+mod offers;
 mod relay;
 mod world;
