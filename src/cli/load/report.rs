@@ -89,6 +89,8 @@ impl Report {
         outcomes: Vec<Outcome>,
         terminations: &[Termination],
     ) -> Self {
+        // Sessions that an admin terminates never reach the deadline.
+        let to_the_end = || outcomes.iter().filter(|_| terminations.is_empty());
         let after_deadline = |at: DateTime<Utc>| signed_ms(at - deadline);
         let durations =
             |of: fn(&Outcome) -> Option<Duration>| summary(outcomes.iter().filter_map(of).map(ms));
@@ -118,19 +120,15 @@ impl Report {
             packets: outcomes.iter().map(|outcome| outcome.packets).sum(),
             packets_lost: outcomes.iter().map(|outcome| outcome.lost).sum(),
             told_after_deadline_ms: summary(
-                outcomes
-                    .iter()
+                to_the_end()
                     .filter_map(|outcome| outcome.told.as_ref())
                     .map(|told| after_deadline(told.wall)),
             ),
             told_by_channel_after_deadline_ms: summary(
-                outcomes.iter().filter_map(|outcome| outcome.told_by_channel).map(after_deadline),
+                to_the_end().filter_map(|outcome| outcome.told_by_channel).map(after_deadline),
             ),
             last_packet_after_deadline_ms: summary(
-                outcomes
-                    .iter()
-                    .filter_map(|outcome| outcome.last_packet)
-                    .map(|(_, wall)| after_deadline(wall)),
+                to_the_end().filter_map(|outcome| outcome.last_packet).map(|(_, wall)| after_deadline(wall)),
             ),
             termination: (!terminations.is_empty()).then(|| TerminationReport::new(&outcomes, terminations)),
         }
