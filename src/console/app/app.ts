@@ -39,8 +39,8 @@ export class App extends LitElement {
   protected override render() {
     const signedIn = session.current !== null;
     return html`
-      <a class="skip button" href=${location.hash || '#/'} @click=${this.#skip}>Skip to content</a>
       <header class="top">
+        <a class="skip button" href=${location.hash || '#/'} @click=${this.#skip}>Skip to content</a>
         <a class="brand" href="#/"><img src=${icon} alt="" />Curfew</a>
         ${signedIn ? this.#navigation() : nothing}
       </header>

@@ -62,17 +62,6 @@ test('whoever comes early waits at the door and sees the robot when the window b
   await expect(viewer.getByText('Live', { exact: true })).toBeVisible();
 });
 
-test('every page fits a narrow screen', async ({ page }) => {
-  await page.setViewportSize({ width: 360, height: 740 });
-  await signIn(page, demo, demo.account('admin'));
-  for (const at of ['robots', 'bookings', `watch/${demo.facts.booking.id}`, 'admin/robots', 'admin/users', 'admin/bookings']) {
-    await page.goto(`${demo.facts.url}/#/${at}`);
-    await page.getByRole('heading', { level: 1 }).waitFor();
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    expect(overflow, at).toBeLessThanOrEqual(0);
-  }
-});
-
 test('no address ever carries a token, and the policy holds', async ({ page }) => {
   const heard = complaints(page);
   const addresses: string[] = [];
