@@ -95,7 +95,8 @@ impl Log {
         Ok(Loaded { aggregate: context.aggregate, sequence: context.current_sequence })
     }
 
-    /// Appends all of `events` after `expected_sequence`, or none of them; durable when `Ok`.
+    /// Appends all of `events` after `expected_sequence`, or none of them; durable when `Ok`. No events are no append, and
+    /// the answer is where the log stands.
     ///
     /// # Errors
     /// `Conflict` when the stream does not end at `expected_sequence`; `Unavailable` when it cannot be written now.
