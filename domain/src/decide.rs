@@ -7,7 +7,7 @@ use cqrs_es::event_sink::EventSink;
 /// `decide`, then `apply` for each fact.
 ///
 /// A command that was already carried out yields no facts and is no error.
-pub trait Decide: Aggregate {
+pub trait Decide: Aggregate<Services = ()> {
     fn decide(&self, command: Self::Command) -> Result<Vec<Self::Event>, Self::Error>;
 }
 

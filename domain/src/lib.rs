@@ -15,6 +15,8 @@ mod recent;
 pub mod robot;
 pub mod room;
 mod terms;
+#[cfg(test)]
+mod testing;
 mod window;
 pub mod workflow;
 

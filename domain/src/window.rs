@@ -35,9 +35,12 @@ impl Window {
         self.starts_at < other.ends_at && other.starts_at < self.ends_at
     }
 
-    /// Whether less than `gap` lies between the two windows, in either order.
+    /// Whether less than `gap` (not negative) lies between the two windows, in either order.
     pub fn is_within(&self, gap: TimeDelta, other: &Self) -> bool {
-        self.overlaps(other) || (self.starts_at < other.ends_at + gap && other.starts_at < self.ends_at + gap)
+        let widened = |window: &Self| {
+            window.ending(window.ends_at.checked_add_signed(gap).unwrap_or(DateTime::<Utc>::MAX_UTC))
+        };
+        self.starts_at < widened(other).ends_at && other.starts_at < widened(self).ends_at
     }
 
     pub fn has_ended(&self, now: DateTime<Utc>) -> bool {

@@ -30,8 +30,11 @@ impl Booking {
             None if asked.ends_at < state.window.ends_at => return Err(BookingError::NotLonger),
             None => {}
         }
-        if !asked.overrides {
-            rules.check_extension(&state.window.ending(asked.ends_at), now)?;
+        let longer = state.window.ending(asked.ends_at);
+        if asked.overrides {
+            LabRules::check_override(&longer)?;
+        } else {
+            rules.check_extension(&longer, now)?;
         }
         let change = state.change(asked)?;
         Ok(vec![BookingEvent::ExtensionRequested { change, at: now }])

@@ -1,6 +1,6 @@
 //! The lab's rules about windows, and its local time.
 
-use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,8 @@ use crate::{Reason, Window};
 
 /// The longest window any lab may allow.
 const LONGEST: TimeDelta = TimeDelta::days(7);
+/// The years in which every zone's local times can be converted.
+const DATED_YEARS: std::ops::RangeInclusive<i32> = 1970..=9999;
 const MOST_CLOSURES: usize = 1_000;
 const MOST_DAYS_AHEAD: u32 = 3_660;
 const MOST_VIEWERS: u16 = 64;
@@ -92,6 +94,8 @@ pub enum RuleBroken {
     OutsideOpenHours { hours: OpenHours, zone: Tz },
     #[error("The lab is closed on {date}.")]
     ClosedOn { date: NaiveDate },
+    #[error("{date} is too far from the present.")]
+    DateOutOfRange { date: NaiveDate },
     #[error("{date} {time} does not exist in {zone}: the clocks are set forward over it.")]
     NonexistentLocalTime { date: NaiveDate, time: NaiveTime, zone: Tz },
     #[error(
@@ -142,6 +146,14 @@ impl LabRules {
         self.check_days(window)
     }
 
+    /// What not even an override may exceed.
+    pub fn check_override(window: &Window) -> Result<(), RuleBroken> {
+        if window.length() <= LONGEST {
+            return Ok(());
+        }
+        Err(RuleBroken::TooLong { max_minutes: u32::try_from(LONGEST.num_minutes()).unwrap_or(u32::MAX) })
+    }
+
     fn check_horizon(&self, window: &Window, now: DateTime<Utc>) -> Result<(), RuleBroken> {
         if window.starts_at > now + TimeDelta::days(self.days_ahead.into()) {
             return Err(RuleBroken::TooFarAhead { days_ahead: self.days_ahead });
@@ -184,6 +196,9 @@ impl LabRules {
 
     /// The instant of a local date and time; a time that the zone skips or repeats is refused.
     pub fn to_utc(&self, date: NaiveDate, time: NaiveTime) -> Result<DateTime<Utc>, RuleBroken> {
+        if !DATED_YEARS.contains(&date.year()) {
+            return Err(RuleBroken::DateOutOfRange { date });
+        }
         match self.zone.from_local_datetime(&date.and_time(time)) {
             LocalResult::Single(at) => Ok(at.with_timezone(&Utc)),
             LocalResult::None => Err(RuleBroken::NonexistentLocalTime { date, time, zone: self.zone }),
@@ -193,7 +208,8 @@ impl LabRules {
 
     /// The window of a local date between two local times; `end` 00:00 is the midnight at the day's end.
     pub fn window_on(&self, date: NaiveDate, start: NaiveTime, end: NaiveTime) -> Result<Window, RuleBroken> {
-        let end_date = if end == NaiveTime::MIN { date + Days::new(1) } else { date };
+        let next_day = || date.checked_add_days(Days::new(1)).ok_or(RuleBroken::DateOutOfRange { date });
+        let end_date = if end == NaiveTime::MIN { next_day()? } else { date };
         let (starts_at, ends_at) = (self.to_utc(date, start)?, self.to_utc(end_date, end)?);
         Window::new(starts_at, ends_at).map_err(|_| RuleBroken::Empty)
     }
