@@ -1,6 +1,8 @@
 //! The facade: the only way in which `api` and `signaling` change anything. Here are its types; what it does stands in the
 //! `lab_*` files beside this one.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use curfew_domain::{
     AccountId, Basis, BookingId, CredentialId, MediaMode, PeerId, RobotId, Role, RoomId, Window,
@@ -9,6 +11,7 @@ use tokio::sync::mpsc;
 
 pub use curfew_domain::{ConnectionId, RobotChoice};
 
+use super::shell::Shell;
 use crate::protocol::{IceCandidateInit, RoomState, ServerMessage};
 
 /// Who asks, as the transport has authenticated it. A message's own claims never become one.
@@ -127,5 +130,5 @@ pub struct LabHealth {
 /// The facade. Cheap to clone; usable from every thread.
 #[derive(Clone)]
 pub struct Lab {
-    _private: (),
+    pub(super) shell: Arc<Shell>,
 }

@@ -4,12 +4,39 @@
 //! Rules never live here (they are `curfew-domain`'s), nor does anything that knows HTTP, WebSockets or SQL. Media packets
 //! never pass through here.
 
+mod account;
+mod booking;
+mod config;
+mod deadlines;
+mod decisions;
+mod dispatch;
+mod ending;
+mod entity;
+mod folded;
+mod keeper;
 mod lab;
-mod methods;
+mod lab_access;
+mod lab_bookings;
+mod lab_offers;
+mod lab_rooms;
+mod live;
+mod lookup;
+mod peers;
+mod recovery;
 mod refusal;
+mod registry;
+mod robot;
+mod room;
+mod shell;
+mod start;
+#[cfg(test)]
+mod tests;
+mod workflows;
 
+pub use config::ActorsConfig;
 pub use lab::{
     AccountState, Booked, ConnectionId, Joined, Lab, LabHealth, Negotiated, NewBooking, NewRobot,
     OfferTarget, Outbox, Principal, Recorded, RobotChange, RobotChoice, RoomHint, Watch,
 };
 pub use refusal::{Answer, Refused};
+pub use start::LabParts;

@@ -1,0 +1,106 @@
+//! The booking's actor: arms the instants of its window and says when it is decided.
+
+use std::sync::Arc;
+
+use curfew_domain::booking::BookingEvent;
+use curfew_domain::{Booking, BookingId, Cause, Phase as BookingPhase, Window};
+
+use super::deadlines::Due;
+use super::decisions::Awaited;
+use super::entity::Decided;
+use super::keeper::{Kind, Needed};
+use super::live::{End, Phase};
+use super::registry::{Registry, Shelf};
+use super::robot::AHEAD;
+use super::shell::Shell;
+
+pub(crate) struct BookingSide {
+    id: BookingId,
+}
+
+impl Kind for BookingSide {
+    type Aggregate = Booking;
+    type Id = BookingId;
+
+    fn new(id: BookingId, _: &Arc<Shell>, _: Arc<Needed>) -> Self {
+        Self { id }
+    }
+
+    fn shelf(registry: &Registry) -> &Shelf<Self> {
+        &registry.bookings
+    }
+
+    fn published(&mut self, state: &Booking, decided: &Decided<Booking>, shell: &Arc<Shell>) {
+        let Some(booking) = state.state() else { return };
+        for event in &decided.events {
+            match event {
+                BookingEvent::Confirmed { .. } => arm(state, shell),
+                BookingEvent::SessionStarted { .. } => {
+                    shell.deadlines.disarm(Due::BookingStarts(self.id));
+                    arm_grace(self.id, booking.window, shell);
+                }
+                BookingEvent::SessionExtended { .. } | BookingEvent::SessionShortened { .. } => {
+                    shell.deadlines.arm_wall(Due::BookingEnds(self.id), booking.window.ends_at);
+                }
+                _ => {}
+            }
+        }
+        if booking.phase != BookingPhase::Requested {
+            shell.decisions.came(self.id, Awaited::Decision, decided.position);
+        }
+        if booking.phase.is_over() {
+            shell.decisions.came(self.id, Awaited::End, decided.position);
+            disarm(state, shell);
+            send_the_waiting_home(state, shell);
+        }
+    }
+}
+
+/// Arms what a confirmed booking's window asks for; all of it follows the wall clock until the session starts.
+pub(crate) fn arm(booking: &Booking, shell: &Arc<Shell>) {
+    let Some(state) = booking.state() else { return };
+    let Some(robot) = state.robot_id else { return };
+    let id = state.booking_id;
+    if state.phase == BookingPhase::Confirmed {
+        shell.deadlines.arm_wall(Due::BookingStarts(id), state.window.starts_at);
+        shell.deadlines.arm_wall(Due::RobotAhead(robot, id), state.window.starts_at - AHEAD);
+    }
+    if !state.phase.is_over() {
+        shell.deadlines.arm_wall(Due::BookingEnds(id), state.window.ends_at);
+    }
+}
+
+/// What the rules say of a robot that is not there and of a holder who does not come.
+pub(crate) fn arm_grace(id: BookingId, window: Window, shell: &Arc<Shell>) {
+    let rules = shell.rules();
+    let after = |seconds: u32| window.starts_at + chrono::TimeDelta::seconds(seconds.into());
+    for (due, grace) in
+        [(Due::RobotLost(id), rules.no_robot_grace_s), (Due::NoShow(id), rules.no_show_after_s)]
+    {
+        if let Some(at) = grace.map(after).filter(|at| *at < window.ends_at) {
+            shell.deadlines.arm_wall(due, at);
+        }
+    }
+}
+
+fn disarm(booking: &Booking, shell: &Arc<Shell>) {
+    let Some(state) = booking.state() else { return };
+    let id = state.booking_id;
+    for due in [Due::BookingStarts(id), Due::BookingEnds(id), Due::RobotLost(id), Due::NoShow(id)] {
+        shell.deadlines.disarm(due);
+    }
+    if let Some(robot) = state.robot_id {
+        shell.deadlines.disarm(Due::RobotAhead(robot, id));
+    }
+}
+
+/// Those who wait for a window that will not open are told so.
+fn send_the_waiting_home(booking: &Booking, shell: &Arc<Shell>) {
+    let Some(state) = booking.state() else { return };
+    let Some(room) = shell.rooms.get(state.room_id).filter(|room| room.phase() == Phase::Waiting) else {
+        return;
+    };
+    let end = End { cause: state.cause.unwrap_or(Cause::Cancelled), at: shell.clock.wall(), reason: None };
+    room.cut(&end);
+    shell.rooms.remove(state.room_id);
+}

@@ -1,0 +1,203 @@
+//! Carries out what falls due, and what the media plane reports.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use curfew_domain::{
+    Actor, BookingCommand, BookingId, Cause, Fact, LabCommand, RobotCommand, RobotId, RoomEvent, RoomId,
+};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::mpsc;
+
+use super::account::{LabSide, TheLab};
+use super::booking::BookingSide;
+use super::deadlines::{Due, Fired};
+use super::ending;
+use super::live::{End, Phase};
+use super::robot::{RobotSide, RoomsChanged};
+use super::shell::Shell;
+use crate::media::{ClosedWhy, MediaEvent, PeerKind, PeerReport};
+use crate::protocol::{ServerMessage, SessionWarning};
+
+/// Between two looks at what is idle.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// Facts of a session that are looked through for its holder's coming.
+const LOOKED_THROUGH: usize = 10_000;
+
+/// Waits for deadlines until the server stops.
+pub(crate) async fn deadlines(shell: Arc<Shell>) {
+    shell.deadlines.arm_boot(Due::Sweep, shell.clock.boot().saturating_add(SWEEP));
+    loop {
+        tokio::select! {
+            biased;
+            () = shell.stopped() => return,
+            fired = shell.deadlines.next() => fire(&shell, fired),
+        }
+    }
+}
+
+/// Ends of rooms come first in `fired`, and all of them are announced before anything else is begun.
+pub(crate) fn fire(shell: &Arc<Shell>, fired: Vec<Fired>) {
+    let (mut cut, mut rest) = (Vec::new(), Vec::new());
+    for fired in fired {
+        match fired {
+            Fired::Due(Due::RoomEnds(room)) => cut.extend(ending::cut_at_deadline(shell, room)),
+            other => rest.push(other),
+        }
+    }
+    for cut in cut {
+        shell.spawn(ending::finish(Arc::clone(shell), cut));
+    }
+    for fired in rest {
+        match fired {
+            Fired::Stepped { from, to } => stepped(shell, LabCommand::RecordClockStepped { from, to }),
+            Fired::Due(due) => carry_out(shell, due),
+        }
+    }
+}
+
+fn carry_out(shell: &Arc<Shell>, due: Due) {
+    match due {
+        Due::RoomEnds(_) => {}
+        Due::BookingStarts(id) => {
+            let now = shell.clock.wall();
+            booking(shell, id, BookingCommand::StartSession { now });
+        }
+        Due::BookingEnds(id) => shell.spawn(end_unopened(Arc::clone(shell), id)),
+        Due::RobotAhead(robot, _) => rooms_changed(shell, robot, None),
+        Due::RoomWarning(room, seconds_left) => warn(shell, room, seconds_left),
+        Due::RobotLost(id) => shell.spawn(robot_lost(Arc::clone(shell), id)),
+        Due::NoShow(id) => shell.spawn(no_show(Arc::clone(shell), id)),
+        Due::Sweep => sweep(shell),
+    }
+}
+
+fn booking(shell: &Arc<Shell>, id: BookingId, command: BookingCommand) {
+    let shell = Arc::clone(shell);
+    shell.clone().spawn(async move {
+        let metadata = Shell::metadata(Actor::System);
+        if let Some(Err(refused)) = shell.insist::<BookingSide>(id, command, metadata).await {
+            tracing::info!(%id, %refused, "a due step of a booking was refused");
+        }
+    });
+}
+
+/// The window of a booking whose room never opened is over.
+async fn end_unopened(shell: Arc<Shell>, id: BookingId) {
+    let Ok(booking) = shell.state::<BookingSide>(id).await else { return };
+    let Some(state) = booking.state().filter(|state| !state.phase.is_over()) else { return };
+    if shell.rooms.get(state.room_id).is_some_and(|room| room.phase() != Phase::Waiting) {
+        return;
+    }
+    let (due_at, now) = (state.window.ends_at, shell.clock.wall());
+    let command = BookingCommand::EndSession { cause: Cause::WindowClosed, due_at, room_closed: false, now };
+    self::booking(&shell, id, command);
+}
+
+async fn robot_lost(shell: Arc<Shell>, id: BookingId) {
+    let Ok(booking) = shell.state::<BookingSide>(id).await else { return };
+    let Some(state) = booking.state().filter(|state| state.is_active()) else { return };
+    if state.robot_id.is_some_and(|robot| !shell.rooms.is_online(robot)) {
+        let end = End { cause: Cause::RobotLost, at: shell.clock.wall(), reason: None };
+        ending::end(&shell, state.room_id, end, Actor::System, None).await;
+    }
+}
+
+async fn no_show(shell: Arc<Shell>, id: BookingId) {
+    let Ok(booking) = shell.state::<BookingSide>(id).await else { return };
+    let Some(state) = booking.state().filter(|state| state.is_active()) else { return };
+    let Ok(timeline) = shell.reads.timeline(state.room_id, 0, LOOKED_THROUGH).await else { return };
+    let came = |fact: &Fact| matches!(fact, Fact::Room(RoomEvent::ParticipantAdmitted { account_id, .. }) if *account_id == state.holder);
+    if !timeline.iter().any(|row| came(&row.fact)) {
+        let now = shell.clock.wall();
+        self::booking(&shell, id, BookingCommand::RecordNoShow { now });
+    }
+}
+
+fn warn(shell: &Arc<Shell>, room: RoomId, seconds_left: u32) {
+    let Some(live) = shell.rooms.get(room) else { return };
+    let warning = ServerMessage::SessionWarning(SessionWarning { room_id: room.to_string(), seconds_left });
+    live.tell(&warning, None);
+    shell.media.session_message(room, warning.to_text().into());
+}
+
+fn stepped(shell: &Arc<Shell>, command: LabCommand) {
+    tracing::warn!(?command, "the wall clock stepped");
+    let shell = Arc::clone(shell);
+    shell.clone().spawn(async move {
+        shell.insist::<LabSide>(TheLab, command, Shell::metadata(Actor::System)).await;
+    });
+}
+
+fn sweep(shell: &Arc<Shell>) {
+    let now = shell.clock.boot();
+    shell.registry.passivate(shell.config.idle, now);
+    shell.spawn(super::folded::flush(Arc::clone(shell), false));
+    shell.deadlines.arm_boot(Due::Sweep, now.saturating_add(SWEEP));
+}
+
+/// Lets a robot's actor look at its rooms again.
+pub(crate) fn rooms_changed(shell: &Arc<Shell>, robot: RobotId, ended: Option<Cause>) {
+    let shell = Arc::clone(shell);
+    shell.clone().spawn(async move {
+        // Fails only when the actors are gone.
+        let _ = shell.robot(robot).ask(RoomsChanged { ended }).await;
+    });
+}
+
+/// Beats every second, so that a crash is known to within one.
+pub(crate) async fn heartbeat(shell: Arc<Shell>) {
+    loop {
+        if let Err(error) = shell.log.beat(shell.clock.wall()).await {
+            tracing::warn!(%error, "the heartbeat was not stored");
+        }
+        if shell.pause(Duration::from_secs(1)).await {
+            return;
+        }
+    }
+}
+
+/// Follows the media plane. Facts of one peer reach its actor in order, and no slow actor holds up the others.
+pub(crate) async fn media(shell: Arc<Shell>, mut events: mpsc::Receiver<MediaEvent>) {
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => under_way.push(reported(Arc::clone(&shell), event)),
+                None => break,
+            },
+            Some(()) = under_way.next() => {}
+        }
+    }
+    while under_way.next().await.is_some() {}
+}
+
+async fn reported(shell: Arc<Shell>, event: MediaEvent) {
+    let now = shell.clock.wall();
+    match event {
+        MediaEvent::Connected { peer, kind: PeerKind::Publisher { robot }, .. } => {
+            let command = RobotCommand::StartPublishing { peer_id: peer, now };
+            shell.insist::<RobotSide>(robot, command, Shell::metadata(Actor::Robot(robot))).await;
+        }
+        // A viewer's peer is opened in the log before it is answered.
+        MediaEvent::Connected { kind: PeerKind::Viewer { .. }, .. } | MediaEvent::FirstMedia { .. } => {}
+        MediaEvent::Closed { report, why } => closed(&shell, &report, why).await,
+    }
+}
+
+async fn closed(shell: &Arc<Shell>, report: &PeerReport, why: ClosedWhy) {
+    match report.kind {
+        PeerKind::Publisher { robot } => {
+            let (cause, due_at) = match why {
+                ClosedWhy::Deadline => (Cause::WindowClosed, shell.clock.wall_at(report.deadline)),
+                ClosedWhy::Replaced => (Cause::Replaced, shell.clock.wall()),
+                ClosedWhy::Remote | ClosedWhy::Timeout | ClosedWhy::Failed => {
+                    (Cause::RobotLost, shell.clock.wall())
+                }
+            };
+            shell.record_publisher_end(robot, report, cause, due_at).await;
+        }
+        PeerKind::Viewer { room, .. } => ending::peer_closed(shell, room, report, why).await,
+    }
+}

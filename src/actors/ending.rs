@@ -1,0 +1,165 @@
+//! How a session ends: everybody is told and every peer is cut first, and what was done is recorded then, however long
+//! the disk takes.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use curfew_domain::room::Unreported;
+use curfew_domain::{AccountId, Actor, Cause, PeerId, RoomCommand, RoomId, TerminatedPeer};
+
+use super::deadlines::Due;
+use super::dispatch::rooms_changed;
+use super::live::{End, Place};
+use super::room::RoomSide;
+use super::shell::Shell;
+use crate::media::{ClosedWhy, PeerReport};
+use crate::protocol::ServerMessage;
+
+/// A room that was cut and whose end is to be recorded.
+pub(crate) struct Cut {
+    room: RoomId,
+    place: Place,
+    end: End,
+    by: Actor,
+    reason_hash: Option<String>,
+    message: ServerMessage,
+}
+
+/// Cuts a room whose deadline fired; the end is the instant that was due, not that of the look at the clock.
+pub(crate) fn cut_at_deadline(shell: &Arc<Shell>, room: RoomId) -> Option<Cut> {
+    let live = shell.rooms.get(room)?;
+    let deadline = live.deadline()?;
+    if deadline > shell.clock.boot() {
+        // It was moved while this was on its way.
+        shell.deadlines.arm_boot(Due::RoomEnds(room), deadline);
+        return None;
+    }
+    let end = End { cause: Cause::WindowClosed, at: live.place().window.ends_at, reason: None };
+    cut(shell, room, end, Actor::System, None)
+}
+
+/// Tells everybody at once that the session is over, and lets nobody in from here on. `None` when there is no live room, or
+/// another end came first and is being recorded.
+pub(crate) fn cut(
+    shell: &Arc<Shell>,
+    room: RoomId,
+    end: End,
+    by: Actor,
+    reason_hash: Option<String>,
+) -> Option<Cut> {
+    let live = shell.rooms.get(room)?;
+    let message = live.cut(&end)?;
+    Some(Cut { room, place: live.place(), end, by, reason_hash, message })
+}
+
+/// Closes the peers of a room that was cut, then records it all. Returns once it is durable, or the server stops.
+pub(crate) async fn finish(shell: Arc<Shell>, cut: Cut) {
+    let Cut { room, place, end, by, reason_hash, message } = cut;
+    rooms_changed(&shell, place.robot, Some(end.cause));
+    let reports = shell.media.close_room(room, Some(message.to_text().into())).await;
+    for report in &reports {
+        shell.peers.remove(report.peer);
+    }
+    let command = RoomCommand::Close {
+        booking_id: place.booking,
+        cause: end.cause,
+        by,
+        reason_hash,
+        terminated: reports.iter().map(Shell::terminated).collect(),
+        // Those that ended by their own timer report through the media plane's events.
+        unreported: Unreported::Await,
+        due_at: end.at,
+        now: shell.clock.wall(),
+    };
+    if let Some(Err(refused)) = shell.insist::<RoomSide>(room, command, Shell::metadata(by)).await {
+        tracing::error!(%room, %refused, "the end of a room was refused");
+    }
+    super::room::disarm(room, &shell);
+    shell.rooms.remove(room);
+}
+
+/// Ends a room, live or not; returns once that is durable.
+pub(crate) async fn end(shell: &Arc<Shell>, room: RoomId, end: End, by: Actor, reason_hash: Option<String>) {
+    if let Some(cut) = cut(shell, room, end, by, reason_hash) {
+        finish(Arc::clone(shell), cut).await;
+    }
+}
+
+/// Ends the session for one account, everybody else stays.
+pub(crate) async fn end_for(shell: &Arc<Shell>, room: RoomId, account: AccountId, end: End) {
+    let mut terminated: Vec<TerminatedPeer> = Vec::new();
+    if let Some(live) = shell.rooms.get(room) {
+        let (message, gone, peers) = live.cut_account(account, &end);
+        shell.rooms.forget(&gone);
+        let closing: Arc<str> = message.to_text().into();
+        for peer in peers {
+            shell.peers.remove(peer);
+            live.remove_peer(peer);
+            let report = shell.media.close_peer(peer, Some(Arc::clone(&closing))).await;
+            terminated.extend(report.as_ref().map(Shell::terminated));
+        }
+    }
+    let command = RoomCommand::Leave {
+        account_id: account,
+        cause: end.cause,
+        terminated,
+        unreported: Unreported::Await,
+        due_at: end.at,
+        now: shell.clock.wall(),
+    };
+    shell.insist::<RoomSide>(room, command, Shell::metadata(Actor::System)).await;
+}
+
+/// Records that somebody left of their own accord.
+pub(crate) async fn left(shell: &Arc<Shell>, room: RoomId, account: AccountId) {
+    let now = shell.clock.wall();
+    let command = RoomCommand::Leave {
+        account_id: account,
+        cause: Cause::ParticipantLeft,
+        terminated: vec![],
+        unreported: Unreported::Await,
+        due_at: now,
+        now,
+    };
+    shell.insist::<RoomSide>(room, command, Shell::metadata(Actor::Account(account))).await;
+}
+
+/// Closes one peer and records why.
+pub(crate) async fn end_peer(shell: &Arc<Shell>, room: RoomId, peer: PeerId, cause: Cause) {
+    if let Some(report) = shell.media.close_peer(peer, None).await {
+        record_peer(shell, room, &report, cause, shell.clock.wall()).await;
+    }
+}
+
+/// A peer ended by itself.
+pub(crate) async fn peer_closed(shell: &Arc<Shell>, room: RoomId, report: &PeerReport, why: ClosedWhy) {
+    let now = shell.clock.wall();
+    let (cause, due_at) = match why {
+        ClosedWhy::Deadline => {
+            (Cause::WindowClosed, shell.rooms.get(room).map(|live| live.place().window.ends_at))
+        }
+        ClosedWhy::Replaced => (Cause::Replaced, None),
+        ClosedWhy::Remote | ClosedWhy::Timeout | ClosedWhy::Failed => (Cause::ParticipantLeft, None),
+    };
+    let at_deadline = (why == ClosedWhy::Deadline).then(|| shell.clock.wall_at(report.deadline));
+    record_peer(shell, room, report, cause, due_at.or(at_deadline).unwrap_or(now)).await;
+}
+
+async fn record_peer(
+    shell: &Arc<Shell>,
+    room: RoomId,
+    report: &PeerReport,
+    cause: Cause,
+    due_at: DateTime<Utc>,
+) {
+    shell.peers.remove(report.peer);
+    if let Some(live) = shell.rooms.get(room) {
+        live.remove_peer(report.peer);
+    }
+    let report = Shell::terminated(report);
+    let command = RoomCommand::RecordPeerTerminated { report, cause, due_at, now: shell.clock.wall() };
+    if let Some(Err(refused)) = shell.insist::<RoomSide>(room, command, Shell::metadata(Actor::System)).await
+    {
+        tracing::warn!(%room, %refused, "the end of a peer was refused");
+    }
+}

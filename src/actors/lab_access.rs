@@ -1,0 +1,247 @@
+//! Accounts and robots: who there is, what they may, and how that is taken away.
+
+use std::sync::Arc;
+
+use curfew_domain::{
+    AccountCommand, AccountId, Actor, Cause, CredentialId, LabCommand, LabRules, Reason, RobotCommand,
+    RobotId, Role,
+};
+use uuid::Uuid;
+
+use super::account::{AccountSide, LabSide, TheLab};
+use super::ending;
+use super::lab::{AccountState, Lab, NewRobot, Principal, Recorded, RobotChange};
+use super::lab_bookings::required;
+use super::live::End;
+use super::refusal::{Answer, Refused};
+use super::robot::{self, RobotSide};
+use super::shell::Shell;
+
+impl Lab {
+    /// An account's present role and state, whatever its token says.
+    ///
+    /// # Errors
+    /// `NotFound` when it was never registered.
+    pub async fn account(&self, id: AccountId) -> Answer<AccountState> {
+        let account = self.shell.state::<AccountSide>(id).await?;
+        if !account.is_registered() {
+            return Err(Refused::not_found("account"));
+        }
+        Ok(AccountState { id, role: account.role(), suspended: account.is_suspended() })
+    }
+
+    /// `by` is `None` for the first admin and for the command line; else it must be an admin.
+    pub async fn register_account(&self, by: Option<&Principal>, role: Role) -> Answer<AccountId> {
+        let by = match by {
+            Some(principal) => self.admin(principal).await?,
+            None => Actor::System,
+        };
+        let id = AccountId::from(Uuid::now_v7());
+        self.account_command(id, AccountCommand::Register { account_id: id, role }, by).await?;
+        Ok(id)
+    }
+
+    pub async fn change_role(&self, principal: &Principal, id: AccountId, role: Role) -> Answer<()> {
+        let by = self.admin(principal).await?;
+        self.account_command(id, AccountCommand::ChangeRole { role, by }, by).await
+    }
+
+    /// Cuts the account's live peers and sessions at once, then records it; its coming bookings are cancelled.
+    pub async fn suspend(&self, principal: &Principal, id: AccountId, reason: &str) -> Answer<Recorded> {
+        let by = self.admin(principal).await?;
+        let reason = required(reason)?;
+        if !self.shell.state::<AccountSide>(id).await?.is_registered() {
+            return Err(Refused::not_found("account"));
+        }
+        let reason_hash = self.shell.reason_hash(reason);
+        self.cut_account(id, by, &reason_hash);
+        self.shell.keep_reason(reason).await?;
+        let command = AccountCommand::Suspend { by, reason_hash, now: self.shell.clock.wall() };
+        self.account_command(id, command, by).await?;
+        Ok(Recorded(true))
+    }
+
+    pub async fn reinstate(&self, principal: &Principal, id: AccountId) -> Answer<()> {
+        let by = self.admin(principal).await?;
+        self.account_command(id, AccountCommand::Reinstate { by, now: self.shell.clock.wall() }, by).await
+    }
+
+    pub async fn record_signed_in(&self, id: AccountId) -> Answer<()> {
+        self.account_command(
+            id,
+            AccountCommand::RecordSignIn { now: self.shell.clock.wall() },
+            Actor::Account(id),
+        )
+        .await
+    }
+
+    pub async fn record_password_changed(&self, by: AccountId, id: AccountId) -> Answer<()> {
+        let by = Actor::Account(by);
+        self.account_command(
+            id,
+            AccountCommand::RecordPasswordChanged { by, now: self.shell.clock.wall() },
+            by,
+        )
+        .await
+    }
+
+    pub async fn register_robot(&self, principal: &Principal, new: NewRobot) -> Answer<RobotId> {
+        let admin = self.admin(principal).await?;
+        if self.shell.robot_named(&new.slug).await.is_ok() {
+            return Err(Refused::because(Reason::Conflict, "Another robot has this slug."));
+        }
+        let id = RobotId::from(Uuid::now_v7());
+        let NewRobot { slug, name, robot_type, cameras, media } = new;
+        let command = RobotCommand::Register { robot_id: id, slug, name, robot_type, cameras, media };
+        self.robot_command(id, command, admin).await?;
+        Ok(id)
+    }
+
+    pub async fn update_robot(&self, principal: &Principal, id: RobotId, change: RobotChange) -> Answer<()> {
+        let admin = self.admin(principal).await?;
+        let RobotChange { name, robot_type, cameras, media } = change;
+        self.robot_command(id, RobotCommand::Update { name, robot_type, cameras, media }, admin).await
+    }
+
+    /// Takes a robot out of service: its sessions end, its coming bookings are cancelled.
+    pub async fn retire_robot(&self, principal: &Principal, id: RobotId, reason: &str) -> Answer<()> {
+        let by = account_of(self.admin(principal).await?)?;
+        let reason_hash = self.shell.keep_reason(required(reason)?).await?;
+        let command = RobotCommand::Retire { by, reason_hash, now: self.shell.clock.wall() };
+        self.robot_command(id, command, Actor::Account(by)).await?;
+        robot::end_publishing(id, Cause::RobotLost, &self.shell);
+        Ok(())
+    }
+
+    /// `token_sha256` in hex; the token itself never comes here.
+    pub async fn issue_credential(
+        &self,
+        principal: &Principal,
+        robot: RobotId,
+        credential: CredentialId,
+        token_sha256: String,
+    ) -> Answer<()> {
+        let admin = self.admin(principal).await?;
+        let command = RobotCommand::IssueCredential { credential_id: credential, token_sha256 };
+        self.robot_command(robot, command, admin).await
+    }
+
+    /// Cuts the robot's peer connection at once when it is connected with this credential, then records it.
+    pub async fn revoke_credential(
+        &self,
+        principal: &Principal,
+        robot: RobotId,
+        credential: CredentialId,
+    ) -> Answer<Recorded> {
+        let admin = self.admin(principal).await?;
+        if self.shell.rooms.credential(robot) == Some(credential) {
+            robot::end_publishing(robot, Cause::CredentialRevoked, &self.shell);
+        }
+        let now = self.shell.clock.wall();
+        let command = RobotCommand::RevokeCredential { credential_id: credential, by: admin, now };
+        self.robot_command(robot, command, admin).await?;
+        Ok(Recorded(true))
+    }
+
+    /// `token_sha256` in hex, of the whole token.
+    pub async fn authenticate_robot(
+        &self,
+        robot: RobotId,
+        credential: CredentialId,
+        token_sha256: &str,
+    ) -> Answer<Principal> {
+        let state = self.shell.state::<RobotSide>(robot).await?;
+        if state.accepts(credential, token_sha256) {
+            Ok(Principal::Robot { id: robot, credential })
+        } else {
+            Err(Refused::new(Reason::BadToken))
+        }
+    }
+
+    pub async fn change_rules(
+        &self,
+        principal: &Principal,
+        rules: LabRules,
+        reason: Option<&str>,
+    ) -> Answer<()> {
+        let admin = self.admin(principal).await?;
+        let reason_hash = match reason {
+            Some(reason) => Some(self.shell.keep_reason(reason).await?),
+            None => None,
+        };
+        let rules = Box::new(rules);
+        let command = match admin {
+            Actor::Account(by) => LabCommand::ChangeRules { rules, by, reason_hash },
+            Actor::Robot(_) | Actor::System => LabCommand::SetInitialRules { rules },
+        };
+        let decided = self.shell.carry::<LabSide>(TheLab, command, Shell::metadata(admin)).await?;
+        self.shell.shown(decided.position).await;
+        Ok(())
+    }
+
+    /// The rules that the configuration or `curfew demo` sets.
+    pub async fn set_initial_rules(&self, rules: LabRules) -> Answer<()> {
+        let command = LabCommand::SetInitialRules { rules: Box::new(rules) };
+        self.shell.carry::<LabSide>(TheLab, command, Shell::metadata(Actor::System)).await.map(drop)
+    }
+
+    /// A person who may use the lab: a viewer or an admin, by what the account says now and not by its token.
+    pub(super) async fn person(&self, principal: &Principal) -> Answer<(AccountId, Role)> {
+        let Principal::Account { id, .. } = *principal else { return Err(Refused::new(Reason::WrongRole)) };
+        let account = self.shell.state::<AccountSide>(id).await?;
+        if !account.is_registered() {
+            return Err(Refused::new(Reason::BadToken));
+        }
+        if account.is_suspended() {
+            return Err(Refused::new(Reason::Suspended));
+        }
+        match account.role() {
+            Role::Auditor => Err(Refused::new(Reason::WrongRole)),
+            role => Ok((id, role)),
+        }
+    }
+
+    /// An admin, or whoever owns the data folder.
+    pub(super) async fn admin(&self, principal: &Principal) -> Answer<Actor> {
+        if *principal == Principal::System {
+            return Ok(Actor::System);
+        }
+        match self.person(principal).await? {
+            (id, Role::Admin) => Ok(Actor::Account(id)),
+            _ => Err(Refused::new(Reason::WrongRole)),
+        }
+    }
+
+    /// Sessions that the account holds end for all, those it is a guest of end for it.
+    fn cut_account(&self, id: AccountId, by: Actor, reason_hash: &str) {
+        let end = End { cause: Cause::AccountSuspended, at: self.shell.clock.wall(), reason: None };
+        for room in self.shell.rooms.all() {
+            if room.place().holder == id && room.deadline().is_some() {
+                let cut = ending::cut(&self.shell, room.id, end.clone(), by, Some(reason_hash.to_owned()));
+                if let Some(cut) = cut {
+                    self.shell.spawn(ending::finish(Arc::clone(&self.shell), cut));
+                }
+            } else if room.has(id) {
+                let (shell, end) = (Arc::clone(&self.shell), end.clone());
+                self.shell.spawn(async move { ending::end_for(&shell, room.id, id, end).await });
+            }
+        }
+    }
+
+    async fn account_command(&self, id: AccountId, command: AccountCommand, by: Actor) -> Answer<()> {
+        let decided = self.shell.carry::<AccountSide>(id, command, Shell::metadata(by)).await?;
+        self.shell.shown(decided.position).await;
+        Ok(())
+    }
+
+    async fn robot_command(&self, id: RobotId, command: RobotCommand, by: Actor) -> Answer<()> {
+        let decided = self.shell.carry::<RobotSide>(id, command, Shell::metadata(by)).await?;
+        self.shell.shown(decided.position).await;
+        Ok(())
+    }
+}
+
+/// For what the log wants a person to answer for.
+pub(super) fn account_of(by: Actor) -> Answer<AccountId> {
+    by.account().ok_or_else(|| Refused::because(Reason::WrongRole, "This needs an admin's account."))
+}

@@ -1,0 +1,249 @@
+//! Bookings: made, cancelled, shared, changed, terminated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use curfew_domain::{
+    AccountId, Actor, Booking, BookingCommand, BookingId, Cause, LabRules, Reason, Role, RoomId,
+};
+use uuid::Uuid;
+
+use super::account::AccountSide;
+use super::booking::BookingSide;
+use super::decisions::Awaited;
+use super::ending::{self, Cut};
+use super::lab::{Booked, Lab, NewBooking, Principal, Recorded};
+use super::live::End;
+use super::refusal::{Answer, Refused};
+use super::shell::Shell;
+
+/// How long a caller waits for a decision, or for an end to be recorded.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Lab {
+    /// Asks for a window, and waits up to two seconds for the decision. What was decided shows in the read models when this
+    /// returns.
+    ///
+    /// # Errors
+    /// The rule that the window breaks, or why account or robot refuse it.
+    pub async fn book(&self, principal: &Principal, new: NewBooking) -> Answer<Booked> {
+        let (holder, _) = self.person(principal).await?;
+        let (robot_type, candidates) = self.shell.candidates(&new.robot, &new.window).await?;
+        let (id, room_id) = (BookingId::from(Uuid::now_v7()), RoomId::from(random_uuid()));
+        let command = BookingCommand::Request {
+            booking_id: id,
+            room_id,
+            holder,
+            choice: new.robot,
+            robot_type,
+            candidates,
+            window: new.window,
+            rules: Box::new(self.shell.rules()),
+            now: self.shell.clock.wall(),
+        };
+        let decision = self.shell.decisions.wait_for(id, Awaited::Decision);
+        let requested =
+            self.shell.carry::<BookingSide>(id, command, Shell::metadata(Actor::Account(holder))).await;
+        if let Err(refused) = requested {
+            self.shell.decisions.forget(id, Awaited::Decision);
+            return Err(refused);
+        }
+        let Ok(Ok(position)) = tokio::time::timeout(PATIENCE, decision).await else {
+            self.shell.decisions.forget(id, Awaited::Decision);
+            return Ok(Booked { id, decided: false });
+        };
+        self.shell.shown(Some(position)).await;
+        let booking = self.shell.state::<BookingSide>(id).await?;
+        match booking.state().and_then(|state| state.rejected) {
+            Some(reason) => Err(Refused::new(reason)),
+            None => Ok(Booked { id, decided: true }),
+        }
+    }
+
+    /// Cancels the caller's own booking; a session that runs ends at once.
+    ///
+    /// # Errors
+    /// `ReasonRequired` for an admin and somebody else's booking: that is `terminate`.
+    pub async fn cancel_booking(&self, principal: &Principal, id: BookingId) -> Answer<()> {
+        let (account, role) = self.person(principal).await?;
+        let booking = self.shell.known_booking(id).await?;
+        let state = booking.state().ok_or_else(|| Refused::not_found("booking"))?;
+        if state.holder != account {
+            return Err(Refused::new(if role == Role::Admin {
+                Reason::ReasonRequired
+            } else {
+                Reason::NotYourBooking
+            }));
+        }
+        let by = Actor::Account(account);
+        let now = self.shell.clock.wall();
+        let end = End { cause: Cause::Cancelled, at: now, reason: None };
+        let cut = ending::cut(&self.shell, state.room_id, end, by, None).filter(|_| state.is_active());
+        let command = BookingCommand::Cancel { by, cause: Cause::Cancelled, reason_hash: None, now };
+        self.after_cut(cut, id, command, by).await.map(drop)
+    }
+
+    /// Ends a booking on an admin's word: a running session is cut before anything is recorded. `Recorded(false)` when the
+    /// log took more than two seconds; it will be recorded all the same.
+    pub async fn terminate(&self, principal: &Principal, id: BookingId, reason: &str) -> Answer<Recorded> {
+        let by = self.admin(principal).await?;
+        let reason = required(reason)?;
+        let booking = self.shell.known_booking(id).await?;
+        let state = booking.state().ok_or_else(|| Refused::not_found("booking"))?;
+        if state.phase.is_over() {
+            return Err(Refused::because(Reason::Conflict, "This booking is over."));
+        }
+        let now = self.shell.clock.wall();
+        let reason_hash = Some(self.shell.reason_hash(reason));
+        let end = End { cause: Cause::TerminatedByAdmin, at: now, reason: Some(reason.to_owned()) };
+        let cut =
+            state.is_active().then(|| ending::cut(&self.shell, state.room_id, end, by, reason_hash.clone()));
+        let command = BookingCommand::Cancel { by, cause: Cause::TerminatedByAdmin, reason_hash, now };
+        self.shell.keep_reason_soon(reason);
+        self.after_cut(cut.flatten(), id, command, by).await
+    }
+
+    /// Lets a guest into the caller's own booking.
+    pub async fn invite_guest(&self, principal: &Principal, id: BookingId, guest: AccountId) -> Answer<()> {
+        let (by, _) = self.person(principal).await?;
+        self.shell.known_booking(id).await?;
+        if !self.shell.state::<AccountSide>(guest).await?.is_registered() {
+            return Err(Refused::not_found("account"));
+        }
+        let command = BookingCommand::InviteGuest { account_id: guest, by, now: self.shell.clock.wall() };
+        self.booking(id, command, Actor::Account(by)).await
+    }
+
+    pub async fn remove_guest(&self, principal: &Principal, id: BookingId, guest: AccountId) -> Answer<()> {
+        let (by, _) = self.person(principal).await?;
+        self.shell.known_booking(id).await?;
+        let command = BookingCommand::RemoveGuest { account_id: guest, by, now: self.shell.clock.wall() };
+        self.booking(id, command, Actor::Account(by)).await
+    }
+
+    /// Asks for a later end; an admin's may go beyond the rules and owes a reason.
+    pub async fn extend(
+        &self,
+        principal: &Principal,
+        id: BookingId,
+        ends_at: DateTime<Utc>,
+        reason: Option<&str>,
+    ) -> Answer<()> {
+        let (account, role) = self.person(principal).await?;
+        let booking = self.shell.known_booking(id).await?;
+        let is_holder = booking.state().is_some_and(|state| state.holder == account);
+        if !is_holder && role != Role::Admin {
+            return Err(Refused::new(Reason::NotYourBooking));
+        }
+        let reason_hash = match reason {
+            Some(reason) => Some(self.shell.keep_reason(reason).await?),
+            None => None,
+        };
+        let command = BookingCommand::RequestExtension {
+            ends_at,
+            by: Actor::Account(account),
+            overrides: !is_holder && role == Role::Admin,
+            reason_hash,
+            rules: Box::new(self.shell.rules()),
+            now: self.shell.clock.wall(),
+        };
+        self.booking(id, command, Actor::Account(account)).await
+    }
+
+    /// An admin moves the end of a booking to an earlier instant.
+    pub async fn shorten(
+        &self,
+        principal: &Principal,
+        id: BookingId,
+        ends_at: DateTime<Utc>,
+        reason: &str,
+    ) -> Answer<Recorded> {
+        let by = self.admin(principal).await?;
+        self.shell.known_booking(id).await?;
+        let reason_hash = self.shell.keep_reason(required(reason)?).await?;
+        let now = self.shell.clock.wall();
+        self.booking(id, BookingCommand::Shorten { ends_at, by, reason_hash, now }, by).await?;
+        Ok(Recorded(true))
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> LabRules {
+        self.shell.rules()
+    }
+
+    async fn booking(&self, id: BookingId, command: BookingCommand, by: Actor) -> Answer<()> {
+        let metadata = Shell::metadata(by);
+        let decided = self.shell.carry::<BookingSide>(id, command, metadata).await?;
+        self.shell.shown(decided.position).await;
+        Ok(())
+    }
+
+    /// Records a cancellation whose room, if it was open, has been cut already; waits for that only so long.
+    async fn after_cut(
+        &self,
+        cut: Option<Cut>,
+        id: BookingId,
+        command: BookingCommand,
+        by: Actor,
+    ) -> Answer<Recorded> {
+        let shell = Arc::clone(&self.shell);
+        let was_cut = cut.is_some();
+        let recording = self.shell.runtime.spawn(async move {
+            let closing = async {
+                if let Some(cut) = cut {
+                    ending::finish(Arc::clone(&shell), cut).await;
+                }
+            };
+            let cancelling = shell.insist::<BookingSide>(id, command, Shell::metadata(by));
+            let ((), outcome) = tokio::join!(closing, cancelling);
+            if let Some(Ok(decided)) = &outcome {
+                shell.shown(decided.position).await;
+                if was_cut {
+                    shell.shown_ended(id).await;
+                }
+            }
+            outcome
+        });
+        match tokio::time::timeout(PATIENCE, recording).await {
+            Ok(Ok(Some(Err(refused)))) => Err(super::entity::Undecided::Refused(refused).into()),
+            Ok(Ok(Some(Ok(_)))) => Ok(Recorded(true)),
+            Ok(_) => Err(Refused::unavailable("The server is shutting down.")),
+            Err(_) => Ok(Recorded(false)),
+        }
+    }
+}
+
+impl Shell {
+    pub(crate) async fn known_booking(self: &Arc<Self>, id: BookingId) -> Answer<Booking> {
+        let booking = self.state::<BookingSide>(id).await?;
+        if booking.state().is_none() { Err(Refused::not_found("booking")) } else { Ok(booking) }
+    }
+
+    /// Waits, within reason, until the read models include the end of a booking.
+    async fn shown_ended(self: &Arc<Self>, id: BookingId) {
+        let ended = self.decisions.wait_for(id, Awaited::End);
+        let over = self
+            .state::<BookingSide>(id)
+            .await
+            .is_ok_and(|booking| booking.phase().is_none_or(|p| p.is_over()));
+        if over {
+            self.decisions.forget(id, Awaited::End);
+            let head = *self.log.head().borrow();
+            return self.shown(Some(head)).await;
+        }
+        if let Ok(Ok(position)) = tokio::time::timeout(Duration::from_secs(1), ended).await {
+            self.shown(Some(position)).await;
+        }
+    }
+}
+
+pub(super) fn required(reason: &str) -> Answer<&str> {
+    let reason = reason.trim();
+    if reason.is_empty() { Err(Refused::new(Reason::ReasonRequired)) } else { Ok(reason) }
+}
+
+/// A room's name lets nobody in by itself, but it is handed to clients that may: 128 random bits.
+fn random_uuid() -> Uuid {
+    Uuid::from_u128(rand::random())
+}

@@ -1,0 +1,232 @@
+//! Viewers' peer connections: from an offer to its answer, candidates, teardown.
+
+use std::sync::Arc;
+
+use curfew_domain::{AccountId, Actor, Basis, Cause, PeerId, Reason, RobotId, Role, RoomCommand, RoomId};
+use sha2::{Digest, Sha256};
+
+use super::booking::BookingSide;
+use super::ending;
+use super::folded;
+use super::lab::{Lab, Negotiated, OfferTarget, Principal};
+use super::live::LiveRoom;
+use super::peers::{OfferKey, Owner};
+use super::refusal::{Answer, Refused};
+use super::room::RoomSide;
+use super::shell::{Shell, hex};
+use crate::clock::BootInstant;
+use crate::media::{PeerKind, PeerSpec};
+use crate::protocol::IceCandidateInit;
+
+impl Lab {
+    /// A viewer's offer. The same offer again, by whatever transport, gets the same answer and no second peer. `reason`
+    /// opens a watch for an admin who is neither holder nor guest.
+    ///
+    /// # Errors
+    /// `NoActiveBooking` and its like when the caller may not watch; what the media plane says of a bad offer.
+    pub async fn offer(
+        &self,
+        principal: &Principal,
+        target: &OfferTarget,
+        reason: Option<&str>,
+        sdp: String,
+    ) -> Answer<Negotiated> {
+        let (account, role) = self.person(principal).await?;
+        let key =
+            OfferKey::of(&sdp).ok_or_else(|| Refused::invalid("This is no offer of a peer connection."))?;
+        let (live, basis) = self.room_for(principal, account, role, target, reason).await?;
+        // Two copies of one offer at the same time must not become two peers.
+        let _turn = self.shell.peers.turn(account, live.id).await;
+        if let Some(answer) = self.shell.peers.repeated(account, live.id, &key) {
+            return Ok(answer);
+        }
+        self.admit(&live, account, basis).await?;
+        let deadline = live.deadline().ok_or_else(|| Refused::new(Reason::WindowClosed))?;
+        self.make_room(&live, account).await;
+        let offer_sha256 = hex(&Sha256::digest(&sdp));
+        let answer = self.answer(&live, account, deadline, sdp).await?;
+        let owner = Owner::Viewer { account, room: live.id, connection: target.connection };
+        self.shell.peers.insert(owner, key, answer.clone());
+        let negotiated = RoomCommand::RecordNegotiated {
+            from: Actor::Account(account),
+            to: Actor::Robot(answer.robot),
+            peer_id: answer.peer,
+            offer_sha256,
+            answer_sha256: hex(&Sha256::digest(&answer.sdp)),
+            candidates: u32::try_from(answer.candidates.len()).unwrap_or(u32::MAX),
+        };
+        let (shell, room) = (Arc::clone(&self.shell), live.id);
+        self.shell.spawn(async move {
+            shell.insist::<RoomSide>(room, negotiated, Shell::metadata(Actor::Account(account))).await;
+        });
+        Ok(answer)
+    }
+
+    /// A candidate for a peer of the caller's, a viewer's or a robot's.
+    pub async fn candidate(
+        &self,
+        principal: &Principal,
+        peer: PeerId,
+        candidate: IceCandidateInit,
+    ) -> Answer<()> {
+        self.owned(principal, peer)?;
+        Ok(self.shell.media.add_remote_candidate(peer, candidate).await?)
+    }
+
+    /// The server's candidates for a peer of the caller's.
+    pub fn candidates(&self, principal: &Principal, peer: PeerId) -> Answer<Vec<IceCandidateInit>> {
+        self.owned(principal, peer)?;
+        Ok(self.shell.peers.answer(peer).map(|answer| answer.candidates).unwrap_or_default())
+    }
+
+    /// Closes a peer of the caller's.
+    pub async fn close_peer(&self, principal: &Principal, peer: PeerId) -> Answer<()> {
+        match self.owned(principal, peer)? {
+            Owner::Viewer { account, room, .. } => {
+                ending::end_peer(&self.shell, room, peer, Cause::ParticipantLeft).await;
+                if self.shell.rooms.get(room).is_some_and(|live| !live.has(account)) {
+                    ending::left(&self.shell, room, account).await;
+                }
+            }
+            Owner::Robot { robot, .. } => {
+                super::robot::end_publishing(robot, Cause::ParticipantLeft, &self.shell)
+            }
+        }
+        Ok(())
+    }
+
+    fn owned(&self, principal: &Principal, peer: PeerId) -> Answer<Owner> {
+        let owner = self.shell.peers.owner(peer).ok_or_else(|| Refused::not_found("peer connection"))?;
+        let is_theirs = match (owner, *principal) {
+            (Owner::Viewer { account, .. }, Principal::Account { id, .. }) => account == id,
+            (Owner::Robot { robot, .. }, Principal::Robot { id, .. }) => robot == id,
+            _ => false,
+        };
+        // Somebody else's peer is not there for them.
+        if is_theirs { Ok(owner) } else { Err(Refused::not_found("peer connection")) }
+    }
+
+    /// Builds the peer, then admits it durably: nobody is answered who is not in the log.
+    async fn answer(
+        &self,
+        live: &LiveRoom,
+        account: AccountId,
+        deadline: BootInstant,
+        sdp: String,
+    ) -> Answer<Negotiated> {
+        let (peer, robot) = (Shell::random_peer(), live.place().robot);
+        let spec = PeerSpec { peer, kind: PeerKind::Viewer { robot, room: live.id }, deadline };
+        let answer = self.shell.media.answer(spec, sdp).await?;
+        let opened = if live.add_peer(peer, account) {
+            let command =
+                RoomCommand::OpenPeer { peer_id: peer, account_id: account, now: self.shell.clock.wall() };
+            self.shell
+                .carry::<RoomSide>(live.id, command, Shell::metadata(Actor::Account(account)))
+                .await
+                .map(drop)
+        } else {
+            Err(Refused::new(Reason::WindowClosed))
+        };
+        if let Err(refused) = opened {
+            live.remove_peer(peer);
+            self.shell.media.close_peer(peer, None).await;
+            folded::refused(&self.shell, live.id, account, refused.reason);
+            return Err(refused);
+        }
+        if live.deadline() != Some(deadline)
+            && let Some(moved) = live.deadline()
+        {
+            self.shell.media.set_room_deadline(live.id, moved);
+        }
+        Ok(Negotiated { peer, robot, sdp: answer.sdp, candidates: answer.candidates })
+    }
+
+    /// An account beyond its number of peers loses its oldest one: most often a page that was loaded anew.
+    async fn make_room(&self, live: &LiveRoom, account: AccountId) {
+        while live.peers_of(account).len() >= self.shell.config.peers_per_account {
+            let Some(oldest) = live.peers_of(account).first().copied() else { return };
+            live.remove_peer(oldest);
+            ending::end_peer(&self.shell, live.id, oldest, Cause::Replaced).await;
+        }
+    }
+
+    /// The open room that the caller may watch in.
+    async fn room_for(
+        &self,
+        principal: &Principal,
+        account: AccountId,
+        role: Role,
+        target: &OfferTarget,
+        reason: Option<&str>,
+    ) -> Answer<(Arc<LiveRoom>, Basis)> {
+        let robot = match (&target.room, &target.robot) {
+            (Some(room), _) => match self.shell.rooms.get(*room) {
+                Some(live) => return self.may_watch(live, account, role).await,
+                None => return Err(Refused::new(Reason::NoActiveBooking)),
+            },
+            (None, Some(robot)) => self.shell.robot_named(robot).await?,
+            (None, None) => return Err(Refused::invalid("The offer names neither a room nor a robot.")),
+        };
+        let mut refused = None;
+        for live in self.shell.rooms.of_robot(robot.robot_id) {
+            match self.may_watch(live, account, role).await {
+                Ok(found) => return Ok(found),
+                Err(other) if other.reason == Reason::NotYourBooking => {}
+                Err(other) => refused = Some(other),
+            }
+        }
+        if role == Role::Admin
+            && refused.as_ref().is_none_or(|refused| refused.reason == Reason::ReasonRequired)
+        {
+            return self.watch_for(principal, robot.robot_id, reason).await;
+        }
+        let coming = self.shell.next_booking(account, |row| row.robot_id == Some(robot.robot_id)).await?;
+        if coming.is_some_and(|row| row.window.starts_at > self.shell.clock.wall()) {
+            return Err(Refused::new(Reason::WindowNotOpen));
+        }
+        let text = format!("No active booking session for robot {}.", robot.slug);
+        Err(refused.unwrap_or_else(|| Refused::because(Reason::NoActiveBooking, text)))
+    }
+
+    async fn may_watch(
+        &self,
+        live: Arc<LiveRoom>,
+        account: AccountId,
+        role: Role,
+    ) -> Answer<(Arc<LiveRoom>, Basis)> {
+        let Some(booking) = live.place().booking else {
+            return match role {
+                Role::Admin if live.place().holder == account => Ok((live, Basis::Admin)),
+                Role::Admin => Err(Refused::new(Reason::ReasonRequired)),
+                _ => Err(Refused::new(Reason::NotYourBooking)),
+            };
+        };
+        let state = self.shell.state::<BookingSide>(booking).await?;
+        match state.admission(account, role, self.shell.clock.wall()) {
+            Ok(Basis::Admin) => Err(Refused::new(Reason::ReasonRequired)),
+            Ok(basis) => Ok((live, basis)),
+            Err(reason) => {
+                folded::refused(&self.shell, live.id, account, reason);
+                Err(Refused::new(reason))
+            }
+        }
+    }
+
+    async fn watch_for(
+        &self,
+        principal: &Principal,
+        robot: RobotId,
+        reason: Option<&str>,
+    ) -> Answer<(Arc<LiveRoom>, Basis)> {
+        let reason = reason.ok_or_else(|| {
+            Refused::because(Reason::ReasonRequired, "To see this robot without a booking, give a reason.")
+        })?;
+        let watch = self.watch(principal, robot, reason).await?;
+        let live: Option<Arc<LiveRoom>> = self.live_room(watch.room_id);
+        live.map(|live| (live, Basis::Admin)).ok_or_else(|| Refused::new(Reason::WindowClosed))
+    }
+
+    fn live_room(&self, id: RoomId) -> Option<Arc<LiveRoom>> {
+        self.shell.rooms.get(id)
+    }
+}

@@ -1,0 +1,218 @@
+//! Signaling connections: people who join and leave rooms, robots that come and go.
+
+use std::sync::Arc;
+
+use curfew_domain::{
+    AccountId, Actor, Basis, Booking, BookingId, Cause, Reason, RobotId, Role, RoomCommand, RoomId, RoomKind,
+};
+
+use super::dispatch::rooms_changed;
+use super::ending;
+use super::folded;
+use super::lab::{ConnectionId, Joined, Lab, Negotiated, Outbox, Principal, RoomHint, Watch};
+use super::lab_access::account_of;
+use super::lab_bookings::required;
+use super::live::{LiveRoom, Phase, Place, Seat, Sitter};
+use super::refusal::{Answer, Refused};
+use super::robot::{Connected, Disconnected, RobotOffer, RobotSide};
+use super::room::{RoomSide, welcome};
+use super::shell::Shell;
+use crate::protocol::{RoomState, ServerMessage};
+
+impl Lab {
+    /// Gives a signaling connection its seat; it sits in one room at a time. Until the window begins the state is
+    /// `Waiting`, and `session-started` comes through the outbox, as all later messages do.
+    pub async fn join(
+        &self,
+        principal: &Principal,
+        hint: &RoomHint,
+        connection: ConnectionId,
+        outbox: Outbox,
+    ) -> Answer<Joined> {
+        let (account, role) = self.person(principal).await?;
+        self.leave(connection).await;
+        if self.shell.rooms.connections_of(account) >= self.shell.config.connections_per_account {
+            return Err(Refused::new(Reason::RateLimited));
+        }
+        let (live, basis) = match self.shell.place_of(hint, account).await? {
+            (room, Some(booking)) => self.enter(room, booking, account, role).await?,
+            (room, None) => self.enter_watch(room, account, role).await?,
+        };
+        let state = match live.phase() {
+            Phase::Open { .. } => {
+                self.admit(&live, account, basis).await?;
+                RoomState::Open
+            }
+            Phase::Waiting => RoomState::Waiting,
+            Phase::Ended => return Err(Refused::new(Reason::WindowClosed)),
+        };
+        let is_new = !live.has(account);
+        let seat = Seat { who: Sitter::Account(account), outbox, admitted: state == RoomState::Open };
+        if !live.sit(connection, seat) {
+            return Err(Refused::new(Reason::WindowClosed));
+        }
+        self.shell.rooms.seated(connection, live.id);
+        if state == RoomState::Open {
+            if is_new {
+                live.tell(&ServerMessage::UserJoined(Sitter::Account(account).user()), Some(connection));
+            }
+        } else if live.deadline().is_some() {
+            // It opened while this one was being seated.
+            self.shell.spawn(welcome(Arc::clone(&self.shell), Arc::clone(&live)));
+        } else {
+            rooms_changed(&self.shell, live.place().robot, None);
+        }
+        let place = live.place();
+        Ok(Joined {
+            room_id: live.id,
+            starts_at: place.window.starts_at,
+            ends_at: place.window.ends_at,
+            server_time: self.shell.clock.wall(),
+            basis,
+            state,
+            robot: place.robot,
+            robot_online: self.shell.rooms.is_online(place.robot),
+        })
+    }
+
+    /// The connection left its room, or is gone: the peers that it negotiated are closed with it.
+    pub async fn leave(&self, connection: ConnectionId) {
+        let Some(live) = self.shell.rooms.unseat(connection) else { return };
+        let Some(seat) = live.stand_up(connection) else { return };
+        let Sitter::Account(account) = seat.who else { return };
+        for peer in self.shell.peers.of_connection(connection) {
+            ending::end_peer(&self.shell, live.id, peer, Cause::ParticipantLeft).await;
+        }
+        if live.has(account) || live.phase() == Phase::Ended {
+            return;
+        }
+        live.tell(&ServerMessage::UserLeft(Sitter::Account(account).user()), None);
+        match live.phase() {
+            Phase::Open { .. } if seat.admitted => ending::left(&self.shell, live.id, account).await,
+            Phase::Waiting if live.is_empty() => self.shell.rooms.remove(live.id),
+            _ => {}
+        }
+    }
+
+    /// A robot registered on a signaling connection; it replaces the one before. `publish`, `unpublish` and the messages of
+    /// its rooms come through the outbox. The transport keeps no sender of its own: when the lab drops the last one, the
+    /// connection ends.
+    pub async fn robot_connected(
+        &self,
+        principal: &Principal,
+        connection: ConnectionId,
+        outbox: Outbox,
+    ) -> Answer<()> {
+        let Principal::Robot { id, credential } = *principal else {
+            return Err(Refused::new(Reason::WrongRole));
+        };
+        self.shell.robot(id).ask(Connected { connection, credential, outbox }).await?
+    }
+
+    pub async fn robot_offer(
+        &self,
+        robot: RobotId,
+        connection: ConnectionId,
+        sdp: String,
+    ) -> Answer<Negotiated> {
+        self.shell.robot(robot).ask(RobotOffer { connection, sdp }).await?
+    }
+
+    pub async fn robot_disconnected(&self, robot: RobotId, connection: ConnectionId) {
+        let gone = Disconnected { connection, cause: Cause::RobotLost };
+        if let Ok(Err(refused)) = self.shell.robot(robot).ask(gone).await {
+            tracing::warn!(%robot, %refused, "that a robot went offline was not recorded");
+        }
+    }
+
+    /// Opens a watch: a room without a booking, for the admin who asks.
+    pub async fn watch(&self, principal: &Principal, robot: RobotId, reason: &str) -> Answer<Watch> {
+        let admin = account_of(self.admin(principal).await?)?;
+        let reason_hash = self.shell.keep_reason(required(reason)?).await?;
+        if !self.shell.state::<RobotSide>(robot).await?.is_in_service() {
+            return Err(Refused::not_found("robot"));
+        }
+        let rules = self.shell.rules();
+        let now = self.shell.clock.wall();
+        let room_id = RoomId::from(uuid::Uuid::from_u128(rand::random()));
+        let ends_at = now + chrono::TimeDelta::minutes(rules.watch_minutes.into());
+        let command = RoomCommand::Open {
+            room_id,
+            kind: RoomKind::Watch,
+            robot_id: robot,
+            booking_id: None,
+            holder: admin,
+            deadline: ends_at,
+            change_no: 0,
+            viewer_limit: rules.viewer_limit,
+            reason_hash: Some(reason_hash),
+            due_at: now,
+            now,
+        };
+        let decided =
+            self.shell.carry::<RoomSide>(room_id, command, Shell::metadata(Actor::Account(admin))).await?;
+        self.shell.shown(decided.position).await;
+        Ok(Watch { room_id, ends_at })
+    }
+
+    /// Lets an account in, durably; a refusal is recorded, folded.
+    pub(super) async fn admit(&self, live: &LiveRoom, account: AccountId, basis: Basis) -> Answer<()> {
+        let command = RoomCommand::Admit { account_id: account, basis, now: self.shell.clock.wall() };
+        let metadata = Shell::metadata(Actor::Account(account));
+        let admitted = self.shell.carry::<RoomSide>(live.id, command, metadata).await;
+        if let Err(refused) = &admitted {
+            folded::refused(&self.shell, live.id, account, refused.reason);
+        }
+        admitted.map(drop)
+    }
+
+    async fn enter(
+        &self,
+        room: RoomId,
+        booking: BookingId,
+        account: AccountId,
+        role: Role,
+    ) -> Answer<(Arc<LiveRoom>, Basis)> {
+        let booking = self.shell.known_booking(booking).await?;
+        let basis = match booking.admission(account, role, self.shell.clock.wall()) {
+            Ok(basis) => basis,
+            Err(Reason::WindowNotOpen) => basis_of(&booking, account, role)?,
+            Err(reason) => {
+                folded::refused(&self.shell, room, account, reason);
+                return Err(Refused::new(reason));
+            }
+        };
+        let place = place(&booking)?;
+        if basis == Basis::Admin {
+            let text = "To see somebody else's session, open a watch with a reason.";
+            return Err(Refused::because(Reason::ReasonRequired, text));
+        }
+        Ok((self.shell.rooms.get_or_insert(room, place), basis))
+    }
+
+    async fn enter_watch(
+        &self,
+        room: RoomId,
+        account: AccountId,
+        role: Role,
+    ) -> Answer<(Arc<LiveRoom>, Basis)> {
+        let live = self.shell.rooms.get(room).ok_or_else(|| Refused::new(Reason::NoActiveBooking))?;
+        if role != Role::Admin {
+            folded::refused(&self.shell, room, account, Reason::NoActiveBooking);
+            return Err(Refused::new(Reason::NoActiveBooking));
+        }
+        Ok((live, Basis::Admin))
+    }
+}
+
+fn basis_of(booking: &Booking, account: AccountId, role: Role) -> Answer<Basis> {
+    let state = booking.state().ok_or_else(|| Refused::new(Reason::NoActiveBooking))?;
+    state.basis(account, role).map_err(Refused::new)
+}
+
+/// Where the session of a confirmed booking is.
+pub(super) fn place(booking: &Booking) -> Answer<Place> {
+    let state = booking.state().ok_or_else(|| Refused::new(Reason::NoActiveBooking))?;
+    let robot = state.robot_id.ok_or_else(|| Refused::new(Reason::NoActiveBooking))?;
+    Ok(Place { booking: Some(state.booking_id), robot, holder: state.holder, window: state.window })
+}

@@ -1,0 +1,372 @@
+//! What of a room has to be reachable without waiting for its actor: who is told, and the switch that ends it.
+//!
+//! An actor may be waiting for the disk just when a session ends. Ending therefore never goes through a mailbox: it takes
+//! this lock, tells everybody, and only then lets the actor record what was done. Nothing is held across an await here.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use curfew_domain::{
+    AccountId, BookingId, Cause, ConnectionId, CredentialId, PeerId, RobotId, RoomId, Window,
+};
+
+use super::lab::Outbox;
+use crate::clock::BootInstant;
+use crate::protocol::{ServerMessage, SessionEnded, User, UserRef, UserType};
+
+/// Where a room is and when; fixed but for the window's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) booking: Option<BookingId>,
+    pub(crate) robot: RobotId,
+    /// The holder of the booking, or the admin who watches.
+    pub(crate) holder: AccountId,
+    pub(crate) window: Window,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Somebody waits for the window to begin.
+    Waiting,
+    Open {
+        deadline: BootInstant,
+    },
+    Ended,
+}
+
+/// A signaling connection in a room.
+#[derive(Clone, Debug)]
+pub(crate) struct Seat {
+    pub(crate) who: Sitter,
+    pub(crate) outbox: Outbox,
+    /// False while it waits for the window to begin.
+    pub(crate) admitted: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sitter {
+    Account(AccountId),
+    Robot(RobotId),
+}
+
+impl Sitter {
+    pub(crate) fn user(self) -> User {
+        match self {
+            Self::Account(id) => User { user_id: id.to_string(), user_type: UserType::Viewer },
+            Self::Robot(id) => User { user_id: id.to_string(), user_type: UserType::Robot },
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct LiveRoom {
+    pub(crate) id: RoomId,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    place: Place,
+    phase: Phase,
+    seats: HashMap<ConnectionId, Seat>,
+    /// In the order in which they came.
+    peers: Vec<(PeerId, AccountId)>,
+}
+
+impl LiveRoom {
+    fn new(id: RoomId, place: Place) -> Self {
+        let inner = Inner { place, phase: Phase::Waiting, seats: HashMap::new(), peers: Vec::new() };
+        Self { id, inner: Mutex::new(inner) }
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.inner().place
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.inner().phase
+    }
+
+    pub(crate) fn deadline(&self) -> Option<BootInstant> {
+        match self.phase() {
+            Phase::Open { deadline } => Some(deadline),
+            Phase::Waiting | Phase::Ended => None,
+        }
+    }
+
+    /// Opens the room, or moves its end. False when it has ended already.
+    pub(crate) fn open(&self, deadline: BootInstant, ends_at: DateTime<Utc>) -> bool {
+        let mut inner = self.inner();
+        if inner.phase == Phase::Ended {
+            return false;
+        }
+        inner.phase = Phase::Open { deadline };
+        inner.place.window.ends_at = ends_at;
+        true
+    }
+
+    /// Gives a connection its seat. False when the room has ended.
+    pub(crate) fn sit(&self, connection: ConnectionId, seat: Seat) -> bool {
+        let mut inner = self.inner();
+        if inner.phase == Phase::Ended {
+            return false;
+        }
+        inner.seats.insert(connection, seat);
+        true
+    }
+
+    /// As [`Self::sit`], but a connection that has a seat keeps it, and the answer is false.
+    pub(crate) fn sit_once(&self, connection: ConnectionId, seat: Seat) -> bool {
+        let mut inner = self.inner();
+        if inner.phase == Phase::Ended || inner.seats.contains_key(&connection) {
+            return false;
+        }
+        inner.seats.insert(connection, seat);
+        true
+    }
+
+    pub(crate) fn stand_up(&self, connection: ConnectionId) -> Option<Seat> {
+        self.inner().seats.remove(&connection)
+    }
+
+    pub(crate) fn seats(&self) -> Vec<(ConnectionId, Seat)> {
+        self.inner().seats.iter().map(|(id, seat)| (*id, seat.clone())).collect()
+    }
+
+    /// Those who waited, each given once.
+    pub(crate) fn take_unadmitted(&self) -> Vec<(ConnectionId, Seat)> {
+        let mut inner = self.inner();
+        let waiting = inner.seats.iter_mut().filter(|(_, seat)| !seat.admitted);
+        waiting
+            .map(|(connection, seat)| {
+                seat.admitted = true;
+                (*connection, seat.clone())
+            })
+            .collect()
+    }
+
+    /// Whether this account has a seat or a peer here.
+    pub(crate) fn has(&self, account: AccountId) -> bool {
+        let inner = self.inner();
+        inner.seats.values().any(|seat| seat.who == Sitter::Account(account))
+            || inner.peers.iter().any(|(_, owner)| *owner == account)
+    }
+
+    /// Whether a person, not only the robot, is here.
+    pub(crate) fn has_company(&self) -> bool {
+        self.inner().seats.values().any(|seat| matches!(seat.who, Sitter::Account(_)))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        let inner = self.inner();
+        inner.seats.is_empty() && inner.peers.is_empty()
+    }
+
+    /// Counts a peer in. False when the room has ended, and the peer has to be closed.
+    pub(crate) fn add_peer(&self, peer: PeerId, account: AccountId) -> bool {
+        let mut inner = self.inner();
+        if inner.phase == Phase::Ended {
+            return false;
+        }
+        inner.peers.push((peer, account));
+        true
+    }
+
+    pub(crate) fn remove_peer(&self, peer: PeerId) {
+        self.inner().peers.retain(|(known, _)| *known != peer);
+    }
+
+    /// An account's peers, oldest first.
+    pub(crate) fn peers_of(&self, account: AccountId) -> Vec<PeerId> {
+        self.inner().peers.iter().filter(|(_, owner)| *owner == account).map(|(peer, _)| *peer).collect()
+    }
+
+    /// Tells everybody but `except`.
+    pub(crate) fn tell(&self, message: &ServerMessage, except: Option<ConnectionId>) {
+        for (connection, seat) in &self.inner().seats {
+            if Some(*connection) != except {
+                send(&seat.outbox, message.clone());
+            }
+        }
+    }
+
+    /// Ends the room: from here on it takes nobody in, and everybody is told at once. `None` when it had ended before;
+    /// else the message, for the peers' `session` channels too.
+    pub(crate) fn cut(&self, end: &End) -> Option<ServerMessage> {
+        let seats = {
+            let mut inner = self.inner();
+            if inner.phase == Phase::Ended {
+                return None;
+            }
+            inner.phase = Phase::Ended;
+            std::mem::take(&mut inner.seats)
+        };
+        let message = self.ended(end);
+        for seat in seats.values() {
+            send(&seat.outbox, message.clone());
+        }
+        Some(message)
+    }
+
+    /// Ends the session for one account alone; answers with its peers, for the caller to close.
+    pub(crate) fn cut_account(
+        &self,
+        account: AccountId,
+        end: &End,
+    ) -> (ServerMessage, Vec<ConnectionId>, Vec<PeerId>) {
+        let message = self.ended(end);
+        let mut inner = self.inner();
+        let gone: Vec<ConnectionId> = inner
+            .seats
+            .iter()
+            .filter(|(_, seat)| seat.who == Sitter::Account(account))
+            .map(|(connection, _)| *connection)
+            .collect();
+        for seat in gone.iter().filter_map(|connection| inner.seats.remove(connection)) {
+            send(&seat.outbox, message.clone());
+        }
+        let peers =
+            inner.peers.iter().filter(|(_, owner)| *owner == account).map(|(peer, _)| *peer).collect();
+        (message, gone, peers)
+    }
+
+    /// Leaves without a word: the session goes on after a restart.
+    pub(crate) fn abandon(&self) {
+        let mut inner = self.inner();
+        inner.phase = Phase::Ended;
+        inner.seats.clear();
+    }
+
+    fn ended(&self, end: &End) -> ServerMessage {
+        ServerMessage::SessionEnded(SessionEnded {
+            room_id: self.id.to_string(),
+            cause: end.cause.name().to_owned(),
+            reason: end.reason.clone(),
+            ended_at: end.at,
+        })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why and when a session ends; `reason` is an admin's words, for the people in the room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) cause: Cause,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) reason: Option<String>,
+}
+
+/// A full outbox means that its owner does not read; the owner sees it full as well and drops the connection.
+pub(crate) fn send(outbox: &Outbox, message: ServerMessage) {
+    if outbox.try_send(message).is_err() {
+        tracing::debug!("a connection does not take its messages");
+    }
+}
+
+/// All rooms that are open or waited for, and which connection sits where.
+#[derive(Debug, Default)]
+pub(crate) struct LiveRooms {
+    index: Mutex<Index>,
+}
+
+#[derive(Debug, Default)]
+struct Index {
+    rooms: HashMap<RoomId, Arc<LiveRoom>>,
+    connections: HashMap<ConnectionId, RoomId>,
+    online: HashMap<RobotId, (ConnectionId, CredentialId)>,
+}
+
+impl LiveRooms {
+    pub(crate) fn get(&self, id: RoomId) -> Option<Arc<LiveRoom>> {
+        self.index().rooms.get(&id).cloned()
+    }
+
+    pub(crate) fn get_or_insert(&self, id: RoomId, place: Place) -> Arc<LiveRoom> {
+        Arc::clone(self.index().rooms.entry(id).or_insert_with(|| Arc::new(LiveRoom::new(id, place))))
+    }
+
+    pub(crate) fn remove(&self, id: RoomId) {
+        let mut index = self.index();
+        index.rooms.remove(&id);
+        index.connections.retain(|_, room| *room != id);
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<LiveRoom>> {
+        self.index().rooms.values().cloned().collect()
+    }
+
+    pub(crate) fn of_robot(&self, robot: RobotId) -> Vec<Arc<LiveRoom>> {
+        self.all().into_iter().filter(|room| room.place().robot == robot).collect()
+    }
+
+    pub(crate) fn open(&self) -> usize {
+        self.all().iter().filter(|room| matches!(room.phase(), Phase::Open { .. })).count()
+    }
+
+    pub(crate) fn seated(&self, connection: ConnectionId, room: RoomId) {
+        self.index().connections.insert(connection, room);
+    }
+
+    pub(crate) fn forget(&self, connections: &[ConnectionId]) {
+        self.index().connections.retain(|connection, _| !connections.contains(connection));
+    }
+
+    /// The room in which a connection sits, which it leaves.
+    pub(crate) fn unseat(&self, connection: ConnectionId) -> Option<Arc<LiveRoom>> {
+        let mut index = self.index();
+        let room = index.connections.remove(&connection)?;
+        index.rooms.get(&room).cloned()
+    }
+
+    /// The robots that are connected.
+    pub(crate) fn robots(&self) -> Vec<(RobotId, ConnectionId)> {
+        self.index().online.iter().map(|(robot, (connection, _))| (*robot, *connection)).collect()
+    }
+
+    /// Connections of one account that sit in rooms.
+    pub(crate) fn connections_of(&self, account: AccountId) -> usize {
+        let seats = self.all().into_iter().flat_map(|room| room.seats());
+        seats.filter(|(_, seat)| seat.who == Sitter::Account(account)).count()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        let index = self.index();
+        index.connections.len() + index.online.len()
+    }
+
+    pub(crate) fn is_online(&self, robot: RobotId) -> bool {
+        self.index().online.contains_key(&robot)
+    }
+
+    /// The credential with which a robot is connected.
+    pub(crate) fn credential(&self, robot: RobotId) -> Option<CredentialId> {
+        self.index().online.get(&robot).map(|(_, credential)| *credential)
+    }
+
+    /// Tells the people in a robot's rooms that it came or went.
+    pub(crate) fn robot_online(&self, robot: RobotId, connection: Option<(ConnectionId, CredentialId)>) {
+        let was = match connection {
+            Some(connection) => self.index().online.insert(robot, connection),
+            None => self.index().online.remove(&robot),
+        };
+        if was.is_some() == connection.is_some() {
+            return;
+        }
+        let user = UserRef { user_id: robot.to_string() };
+        let message = match connection {
+            Some(_) => ServerMessage::RobotAvailable(user),
+            None => ServerMessage::RobotUnavailable(user),
+        };
+        for room in self.of_robot(robot) {
+            room.tell(&message, None);
+        }
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,126 @@
+//! Whose peer connections there are, for trickle and teardown, and the answers that were given for an offer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use curfew_domain::{AccountId, ConnectionId, PeerId, RobotId, RoomId};
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::lab::Negotiated;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Viewer {
+        account: AccountId,
+        room: RoomId,
+        /// The signaling connection that it was negotiated by, if it was.
+        connection: Option<ConnectionId>,
+    },
+    Robot {
+        robot: RobotId,
+        connection: ConnectionId,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    owner: Owner,
+    key: OfferKey,
+    answer: Negotiated,
+}
+
+/// What tells one offer from another: a repeated one, over whatever transport, gets the same answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OfferKey {
+    ufrag: String,
+    fingerprint: String,
+}
+
+impl OfferKey {
+    /// Of an SDP offer: its first `ice-ufrag` and `fingerprint` (RFC 8839 section 5.4, RFC 8122 section 5). `None` when it
+    /// lacks either, and then it is no offer of a peer connection.
+    pub(crate) fn of(sdp: &str) -> Option<Self> {
+        let attribute = |name: &str| {
+            sdp.lines().find_map(|line| {
+                line.trim_end().strip_prefix(name).map(|value| value.trim().to_ascii_lowercase())
+            })
+        };
+        let ufrag =
+            sdp.lines().find_map(|line| line.trim_end().strip_prefix("a=ice-ufrag:").map(str::to_owned))?;
+        Some(Self { ufrag, fingerprint: attribute("a=fingerprint:")? })
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    known: Mutex<HashMap<PeerId, Known>>,
+    turns: Mutex<HashMap<(AccountId, RoomId), Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Peers {
+    pub(crate) fn insert(&self, owner: Owner, key: OfferKey, answer: Negotiated) {
+        self.known().insert(answer.peer, Known { owner, key, answer });
+    }
+
+    pub(crate) fn remove(&self, peer: PeerId) -> Option<Owner> {
+        self.known().remove(&peer).map(|known| known.owner)
+    }
+
+    pub(crate) fn owner(&self, peer: PeerId) -> Option<Owner> {
+        self.known().get(&peer).map(|known| known.owner)
+    }
+
+    pub(crate) fn answer(&self, peer: PeerId) -> Option<Negotiated> {
+        self.known().get(&peer).map(|known| known.answer.clone())
+    }
+
+    /// The answer that this viewer was given for the same offer, as long as the peer lives.
+    pub(crate) fn repeated(&self, account: AccountId, room: RoomId, key: &OfferKey) -> Option<Negotiated> {
+        let is_theirs = |owner: &Owner| match owner {
+            Owner::Viewer { account: whose, room: place, .. } => *whose == account && *place == room,
+            Owner::Robot { .. } => false,
+        };
+        let known = self.known();
+        known
+            .values()
+            .find(|known| is_theirs(&known.owner) && known.key == *key)
+            .map(|known| known.answer.clone())
+    }
+
+    /// The viewers' peers that were negotiated by a signaling connection.
+    pub(crate) fn of_connection(&self, by: ConnectionId) -> Vec<PeerId> {
+        let is_by =
+            |owner: &Owner| matches!(owner, Owner::Viewer { connection, .. } if *connection == Some(by));
+        self.known().iter().filter(|(_, known)| is_by(&known.owner)).map(|(peer, _)| *peer).collect()
+    }
+
+    /// Held while an account negotiates in a room, one offer at a time.
+    pub(crate) async fn turn(&self, account: AccountId, room: RoomId) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            Arc::clone(turns.entry((account, room)).or_default())
+        };
+        turn.lock_owned().await
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<PeerId, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offer_is_known_by_its_ufrag_and_fingerprint() {
+        let sdp =
+            "v=0\r\na=fingerprint:sha-256 AB:CD\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=ice-ufrag:Uf4\r\n";
+        let again = sdp.replace("AB:CD", "ab:cd");
+        assert_eq!(OfferKey::of(sdp), OfferKey::of(&again));
+        assert_ne!(OfferKey::of(sdp), OfferKey::of(&sdp.replace("Uf4", "uf4")));
+        assert_eq!(OfferKey::of("v=0\r\n"), None);
+    }
+}

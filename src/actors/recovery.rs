@@ -1,0 +1,217 @@
+//! What a start finds, and puts right before any transport accepts a connection.
+//!
+//! Media died with the process before this one. Windows that passed meanwhile are closed first and told truly, those still
+//! open go on, those ahead are armed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use curfew_domain::room::Unreported;
+use curfew_domain::{
+    Actor, BookingCommand, BookingId, Cause, LabCommand, Phase, RobotCommand, RobotId, RoomCommand, RoomId,
+    StoppedBetween, TerminatedPeer,
+};
+use curfew_projections::{BookingRow, RobotRow};
+
+use super::account::{LabSide, TheLab};
+use super::booking::{self, BookingSide};
+use super::lab::Lab;
+use super::refusal::Answer;
+use super::robot::RobotSide;
+use super::room::{self, RoomSide};
+use super::shell::Shell;
+use super::workflows::Runner;
+
+/// A wall clock this far behind the log is not believed.
+const BELIEVED: chrono::TimeDelta = chrono::TimeDelta::seconds(1);
+
+const PAGE: usize = 500;
+
+impl Lab {
+    /// Brings the lab to where the log says it is. To be called once, before any transport accepts. A wall clock that is
+    /// behind the log keeps all sessions waiting until it has caught up, unless the configuration confirms it.
+    pub async fn recover(&self) -> Answer<()> {
+        let shell = &self.shell;
+        let lab = shell.state::<LabSide>(TheLab).await?;
+        shell.set_rules(lab.rules().clone());
+        let now = shell.clock.wall();
+        let behind = shell.log.last_recorded_at().filter(|last| *last - now > BELIEVED);
+        if let Some(last) = behind.filter(|_| !shell.config.confirm_clock) {
+            tracing::error!(%now, %last, "the wall clock is behind the log: no session runs until it is right or confirmed");
+            shell.doubt_clock(true);
+            let shell = Arc::clone(shell);
+            shell.clone().spawn(async move {
+                while shell.clock.wall() < last {
+                    if shell.pause(Duration::from_secs(1)).await {
+                        return;
+                    }
+                }
+                tracing::warn!("the wall clock has caught up with the log: sessions run");
+                if let Err(refused) = resume(&shell).await {
+                    tracing::error!(%refused, "the sessions could not be resumed");
+                }
+            });
+            return Ok(());
+        }
+        resume(shell).await
+    }
+}
+
+async fn resume(shell: &Arc<Shell>) -> Answer<()> {
+    let was_running = shell.state::<LabSide>(TheLab).await?.started_at().is_some();
+    let now = shell.clock.wall();
+    let stopped = match shell.log.last_heartbeat().await? {
+        Some(from) if was_running => Some(StoppedBetween { from: from.min(now), to: now }),
+        _ => None,
+    };
+    let version = shell.config.version.clone();
+    let started = LabCommand::RecordServerStarted { version, stopped_between: stopped, now };
+    shell.carry::<LabSide>(TheLab, started, Shell::metadata(Actor::System)).await?;
+    // Everything below is read from the tables, which must hold all of the log.
+    let head = *shell.log.head().borrow();
+    shell.projector.caught_up(head).await?;
+    for robot in shell.reads.fleet().await? {
+        robot_stopped(shell, &robot, stopped, now).await?;
+    }
+    let bookings = live_bookings(shell).await?;
+    for row in bookings.iter().filter(|row| row.window.has_ended(now)) {
+        close_passed(shell, row.booking_id, stopped).await?;
+    }
+    for row in shell.reads.sessions_open().await? {
+        peers_stopped(shell, row.room_id, stopped).await?;
+        if row.deadline <= now {
+            close_room(shell, row.room_id, row.booking_id, Cause::WindowClosed, row.deadline).await?;
+        }
+    }
+    // What the workflows had not come to, ends above all.
+    Runner::new(Arc::clone(shell)).await?.catch_up().await;
+    for row in bookings.iter().filter(|row| !row.window.has_ended(now)) {
+        resume_booking(shell, row.booking_id).await?;
+    }
+    for row in shell.reads.sessions_open().await? {
+        resume_room(shell, row.room_id).await?;
+    }
+    shell.doubt_clock(false);
+    shell.start_loops();
+    Ok(())
+}
+
+async fn live_bookings(shell: &Arc<Shell>) -> Answer<Vec<BookingRow>> {
+    let mut all = Vec::new();
+    loop {
+        let page = shell.reads.bookings_live(all.last().map(|row: &BookingRow| row.booking_id), PAGE).await?;
+        let is_last = page.len() < PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+async fn robot_stopped(
+    shell: &Arc<Shell>,
+    row: &RobotRow,
+    stopped: Option<StoppedBetween>,
+    now: DateTime<Utc>,
+) -> Answer<()> {
+    let robot: RobotId = row.robot_id;
+    if let Some(peer) = row.publishing {
+        let report = TerminatedPeer { stopped_between: stopped, ..TerminatedPeer::silent(peer) };
+        let due_at = stopped.map_or(now, |between| between.to);
+        let command = RobotCommand::EndPublishing { report, cause: Cause::ServerStopped, due_at, now };
+        shell.carry::<RobotSide>(robot, command, Shell::metadata(Actor::System)).await?;
+    }
+    if let Some(connection_id) = row.connection_id {
+        let command = RobotCommand::Disconnect { connection_id, cause: Cause::ServerStopped, now };
+        shell.carry::<RobotSide>(robot, command, Shell::metadata(Actor::System)).await?;
+    }
+    Ok(())
+}
+
+/// Closes what passed while nobody was there: peers ended with the process, the session with its window.
+async fn close_passed(shell: &Arc<Shell>, id: BookingId, stopped: Option<StoppedBetween>) -> Answer<()> {
+    let booking = shell.state::<BookingSide>(id).await?;
+    let Some(state) = booking.state() else { return Ok(()) };
+    let (due_at, now) = (state.window.ends_at, shell.clock.wall());
+    match state.phase {
+        Phase::Active => {
+            peers_stopped(shell, state.room_id, stopped).await?;
+            let cause = state.ending.unwrap_or(Cause::WindowClosed);
+            close_room(shell, state.room_id, Some(id), cause, due_at).await
+        }
+        Phase::Confirmed => {
+            let command =
+                BookingCommand::EndSession { cause: Cause::WindowClosed, due_at, room_closed: false, now };
+            shell.carry::<BookingSide>(id, command, Shell::metadata(Actor::System)).await.map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn close_room(
+    shell: &Arc<Shell>,
+    room: RoomId,
+    booking_id: Option<BookingId>,
+    cause: Cause,
+    due_at: DateTime<Utc>,
+) -> Answer<()> {
+    let command = RoomCommand::Close {
+        booking_id,
+        cause,
+        by: Actor::System,
+        reason_hash: None,
+        terminated: vec![],
+        unreported: Unreported::Await,
+        due_at,
+        now: shell.clock.wall(),
+    };
+    shell.carry::<RoomSide>(room, command, Shell::metadata(Actor::System)).await.map(drop)
+}
+
+/// The peers of a process that died, and with them everybody in the room: whoever is still there joins again.
+async fn peers_stopped(shell: &Arc<Shell>, id: RoomId, stopped: Option<StoppedBetween>) -> Answer<()> {
+    let room = shell.state::<RoomSide>(id).await?;
+    let now = shell.clock.wall();
+    let stopped_at = stopped.map_or(now, |between| between.to);
+    let due_at = room.deadline().map_or(stopped_at, |deadline| deadline.min(stopped_at));
+    let mut accounts: Vec<_> = room.participants().map(|(account, _)| account).collect();
+    accounts.extend(room.peers().filter_map(|(_, peer)| peer.who.account()));
+    accounts.sort();
+    accounts.dedup();
+    for account_id in accounts {
+        let command = RoomCommand::Leave {
+            account_id,
+            cause: Cause::ServerStopped,
+            terminated: vec![],
+            unreported: Unreported::Record { lateness_us: 0, stopped_between: stopped },
+            due_at,
+            now,
+        };
+        shell.carry::<RoomSide>(id, command, Shell::metadata(Actor::System)).await?;
+    }
+    Ok(())
+}
+
+async fn resume_booking(shell: &Arc<Shell>, id: BookingId) -> Answer<()> {
+    let booking = shell.state::<BookingSide>(id).await?;
+    let Some(state) = booking.state() else { return Ok(()) };
+    booking::arm(&booking, shell);
+    if state.is_active() {
+        booking::arm_grace(id, state.window, shell);
+        if let Some(cause) = state.ending {
+            return close_room(shell, state.room_id, Some(id), cause, shell.clock.wall()).await;
+        }
+    }
+    Ok(())
+}
+
+/// A room whose window is still open goes on.
+async fn resume_room(shell: &Arc<Shell>, id: RoomId) -> Answer<()> {
+    let state = shell.state::<RoomSide>(id).await?;
+    if state.is_open() && shell.rooms.get(id).is_none() {
+        let opened_at = shell.reads.session(id).await?.map(|row| row.opened_at);
+        room::open(&state, opened_at.unwrap_or_else(|| shell.clock.wall()), shell);
+    }
+    Ok(())
+}

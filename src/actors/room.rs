@@ -1,0 +1,144 @@
+//! The room's actor: opens the live room when its opening is durable, moves its end, and lets it go when it has closed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use curfew_domain::room::RoomEvent;
+use curfew_domain::{Actor, Basis, Room, RoomCommand, RoomId, Window};
+
+use super::deadlines::Due;
+use super::dispatch::rooms_changed;
+use super::entity::Decided;
+use super::keeper::{Kind, Needed};
+use super::live::{LiveRoom, Place, Sitter, send};
+use super::registry::{Registry, Shelf};
+use super::shell::Shell;
+use crate::protocol::{ServerMessage, SessionChanged, SessionStarted};
+
+/// When people are warned, in seconds before the end.
+const WARNINGS: [u32; 3] = [300, 60, 10];
+
+pub(crate) struct RoomSide {
+    id: RoomId,
+    needed: Arc<Needed>,
+}
+
+impl Kind for RoomSide {
+    type Aggregate = Room;
+    type Id = RoomId;
+
+    fn new(id: RoomId, _: &Arc<Shell>, needed: Arc<Needed>) -> Self {
+        Self { id, needed }
+    }
+
+    fn shelf(registry: &Registry) -> &Shelf<Self> {
+        &registry.rooms
+    }
+
+    fn published(&mut self, state: &Room, decided: &Decided<Room>, shell: &Arc<Shell>) {
+        for event in &decided.events {
+            match event {
+                RoomEvent::Opened { opened_at, .. } => self.open(state, *opened_at, shell),
+                RoomEvent::DeadlineMoved { to, by, .. } => self.move_end(*to, *by, shell),
+                RoomEvent::Closed { .. } => {
+                    disarm(self.id, shell);
+                    self.needed.set(false);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl RoomSide {
+    fn open(&self, state: &Room, opened_at: DateTime<Utc>, shell: &Arc<Shell>) {
+        if open(state, opened_at, shell) {
+            self.needed.set(true);
+        }
+    }
+
+    fn move_end(&self, to: DateTime<Utc>, by: Actor, shell: &Arc<Shell>) {
+        let Some(live) = shell.rooms.get(self.id) else { return };
+        let deadline = shell.clock.boot_at(to);
+        if live.deadline().is_none() || !live.open(deadline, to) {
+            return;
+        }
+        arm(&live, shell);
+        shell.media.set_room_deadline(self.id, deadline);
+        let changed = ServerMessage::SessionChanged(SessionChanged {
+            room_id: self.id.to_string(),
+            ends_at: to,
+            reason: "The end of this session was moved.".to_owned(),
+            by: by.to_string(),
+        });
+        live.tell(&changed, None);
+        shell.media.session_message(self.id, changed.to_text().into());
+        rooms_changed(shell, live.place().robot, None);
+    }
+}
+
+/// Makes a room that is open in the log live: arms its end and lets in whoever waits. Its end is on the boot clock from
+/// here on. False when it has ended.
+pub(crate) fn open(state: &Room, since: DateTime<Utc>, shell: &Arc<Shell>) -> bool {
+    let (Some(place), Some(ends_at)) = (state.place(), state.deadline()) else { return false };
+    let window = Window { starts_at: since.min(ends_at), ends_at };
+    let place = Place { booking: place.booking_id, robot: place.robot_id, holder: place.holder, window };
+    let id = state.place().map_or_else(|| RoomId::from(uuid::Uuid::nil()), |place| place.room_id);
+    let live = shell.rooms.get_or_insert(id, place);
+    if !live.open(shell.clock.boot_at(ends_at), ends_at) {
+        return false;
+    }
+    arm(&live, shell);
+    rooms_changed(shell, place.robot, None);
+    shell.spawn(welcome(Arc::clone(shell), live));
+    true
+}
+
+fn arm(live: &LiveRoom, shell: &Arc<Shell>) {
+    let Some(deadline) = live.deadline() else { return };
+    let now = shell.clock.boot();
+    shell.deadlines.arm_boot(Due::RoomEnds(live.id), deadline);
+    for seconds in WARNINGS {
+        let (due, at) = (
+            Due::RoomWarning(live.id, seconds),
+            deadline.saturating_sub(Duration::from_secs(seconds.into())),
+        );
+        if at > now { shell.deadlines.arm_boot(due, at) } else { shell.deadlines.disarm(due) }
+    }
+}
+
+pub(crate) fn disarm(id: RoomId, shell: &Arc<Shell>) {
+    shell.deadlines.disarm(Due::RoomEnds(id));
+    for seconds in WARNINGS {
+        shell.deadlines.disarm(Due::RoomWarning(id, seconds));
+    }
+}
+
+/// Lets in those who waited: admitted durably first, told then.
+pub(crate) async fn welcome(shell: Arc<Shell>, live: Arc<LiveRoom>) {
+    for (connection, seat) in live.take_unadmitted() {
+        if let Sitter::Account(account) = seat.who {
+            let basis = if account == live.place().holder { Basis::Holder } else { Basis::Guest };
+            let basis = if live.place().booking.is_none() { Basis::Admin } else { basis };
+            let command = RoomCommand::Admit { account_id: account, basis, now: shell.clock.wall() };
+            let metadata = Shell::metadata(Actor::Account(account));
+            if let Err(refused) = shell.carry::<RoomSide>(live.id, command, metadata).await {
+                live.stand_up(connection);
+                send(&seat.outbox, ServerMessage::error(refused.reason.code(), refused.detail));
+                continue;
+            }
+        }
+        send(&seat.outbox, started(&live, &shell));
+    }
+}
+
+pub(crate) fn started(live: &LiveRoom, shell: &Shell) -> ServerMessage {
+    let window = live.place().window;
+    ServerMessage::SessionStarted(SessionStarted {
+        room_id: live.id.to_string(),
+        starts_at: window.starts_at,
+        ends_at: window.ends_at,
+        server_time: shell.clock.wall(),
+    })
+}

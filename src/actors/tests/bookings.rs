@@ -1,0 +1,95 @@
+use curfew_domain::{Fact, Reason, RobotChoice, RobotEvent, Window};
+use curfew_projections::Status;
+
+use super::world::{World, account, minute};
+use crate::actors::workflows::Runner;
+use crate::actors::{NewBooking, Recorded};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booking_is_decided_and_shows() {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 10, 20).await.expect("free");
+    assert!(booked.decided);
+    let row = world.projector.reads().booking(booked.id).await.expect("read").expect("there");
+    assert_eq!(
+        (row.status, row.robot_id, row.account_id),
+        (Status::Confirmed, Some(robot), account(&viewer))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_overlaps_loses() {
+    let world = World::new().await;
+    let (one, two) = (world.robot("one").await, world.robot("two").await);
+    let (first, second) = (world.viewer().await, world.viewer().await);
+    world.book(&first, one, 10, 20).await.expect("free");
+    let taken = world.book(&second, one, 19, 30).await.expect_err("the robot is taken");
+    assert_eq!(taken.reason, Reason::SlotTaken);
+    let busy = world.book(&first, two, 5, 11).await.expect_err("the account is busy");
+    assert_eq!(busy.reason, Reason::AccountBusy);
+    world.book(&second, one, 20, 30).await.expect("windows that touch do not overlap");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_robot_of_a_type_is_tried() {
+    let world = World::new().await;
+    let (one, two) = (world.robot("one").await, world.robot("two").await);
+    let window = Window { starts_at: minute(1), ends_at: minute(5) };
+    let new = NewBooking { robot: RobotChoice::Type("rover".into()), window };
+    let mut robots = Vec::new();
+    for _ in 0..2 {
+        let booked = world.lab.book(&world.viewer().await, new.clone()).await.expect("one is free");
+        robots
+            .extend(world.projector.reads().booking(booked.id).await.expect("read").expect("there").robot_id);
+    }
+    robots.sort();
+    assert_eq!(robots, [one, two]);
+    let full = world.lab.book(&world.viewer().await, new).await.expect_err("both are taken");
+    assert_eq!(full.reason, Reason::SlotTaken);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_booking_frees_its_slot() {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 10, 20).await.expect("free");
+    let other = world.viewer().await;
+    let refused = world.lab.cancel_booking(&other, booked.id).await.expect_err("not theirs");
+    assert_eq!(refused.reason, Reason::NotYourBooking);
+    let refused = world.lab.cancel_booking(&world.admin, booked.id).await.expect_err("terminate is for that");
+    assert_eq!(refused.reason, Reason::ReasonRequired);
+    world.lab.cancel_booking(&viewer, booked.id).await.expect("theirs");
+    world.until_status(booked.id, Status::Cancelled).await;
+    world.until(|fact| matches!(fact, Fact::Robot(RobotEvent::SlotReleased { .. })).then_some(())).await;
+    world.book(&other, robot, 10, 20).await.expect("free again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_terminates_a_booking_ahead_with_a_reason() {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 10, 20).await.expect("free");
+    let refused = world.lab.terminate(&world.admin, booked.id, " ").await.expect_err("no reason");
+    assert_eq!(refused.reason, Reason::ReasonRequired);
+    let refused = world.lab.terminate(&viewer, booked.id, "mine").await.expect_err("no admin");
+    assert_eq!(refused.reason, Reason::WrongRole);
+    assert_eq!(world.lab.terminate(&world.admin, booked.id, "storm").await, Ok(Recorded(true)));
+    world.until_status(booked.id, Status::Cancelled).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replaying_all_workflows_changes_nothing() {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    world.book(&viewer, robot, 10, 20).await.expect("free");
+    world.book(&viewer, robot, 15, 25).await.expect_err("overlaps");
+    let cancelled = world.book(&viewer, robot, 30, 40).await.expect("free");
+    world.lab.cancel_booking(&viewer, cancelled.id).await.expect("theirs");
+    world.until(|fact| matches!(fact, Fact::Robot(RobotEvent::SlotReleased { .. })).then_some(())).await;
+    let mut runner = Runner::new(world.lab.shell.clone()).await.expect("a runner");
+    runner.catch_up().await;
+    let before = world.facts().await;
+    Runner::from_the_start(world.lab.shell.clone()).catch_up().await;
+    assert_eq!(world.facts().await, before);
+}

@@ -1,0 +1,6 @@
+//! A whole lab in virtual time: log, projector, media and actors are real, the clock is not.
+
+mod bookings;
+mod recovery;
+mod sessions;
+mod world;

@@ -1,0 +1,111 @@
+use std::time::Duration;
+
+use curfew_domain::{Cause, Fact, LabEvent, RoomEvent};
+use curfew_projections::Status;
+
+use super::sessions::viewer_offer;
+use super::world::{World, minute};
+use crate::actors::OfferTarget;
+use crate::protocol::RoomState;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_crash_what_passed_is_closed_first_and_what_is_open_goes_on() {
+    let world = World::new().await;
+    let (one, two, three) = (world.robot("one").await, world.robot("two").await, world.robot("three").await);
+    let (ann, bob, cid) = (world.viewer().await, world.viewer().await, world.viewer().await);
+    let passes = world.book(&ann, one, 0, 5).await.expect("free");
+    let stays = world.book(&bob, two, 0, 60).await.expect("free");
+    let missed = world.book(&cid, three, 2, 4).await.expect("free");
+    let ahead = world.book(&cid, three, 20, 30).await.expect("free");
+    world.until_status(passes.id, Status::Active).await;
+    world.until_status(stays.id, Status::Active).await;
+    let opened = |world: &World, robot| {
+        let world = world.log.clone();
+        async move {
+            let facts = world.read_after(0, 10_000).await.expect("read");
+            facts.iter().any(
+                |r| matches!(&r.fact, Fact::Room(RoomEvent::Opened { robot_id, .. }) if *robot_id == robot),
+            )
+        }
+    };
+    for (robot, slug, who) in [(one, "one", &ann), (two, "two", &bob)] {
+        world
+            .until(|fact| match fact {
+                Fact::Room(RoomEvent::Opened { robot_id, .. }) if *robot_id == robot => Some(()),
+                _ => None,
+            })
+            .await;
+        assert!(opened(&world, robot).await);
+        let target = OfferTarget { robot: Some(slug.into()), ..OfferTarget::default() };
+        world.lab.offer(who, &target, None, viewer_offer("aaaa")).await.expect("the holder");
+    }
+    let world = world.crash(Duration::from_secs(600)).await;
+    let facts = world.facts().await;
+    let stopped = facts.iter().find_map(|fact| match fact {
+        Fact::Lab(LabEvent::ServerStarted { stopped_between: Some(between), .. }) => Some(*between),
+        _ => None,
+    });
+    assert!(stopped.is_some_and(|between| between.to == minute(10)), "the second start knows of the crash");
+    let terminated: Vec<_> = facts
+        .iter()
+        .filter_map(|fact| match fact {
+            Fact::Room(RoomEvent::PeerConnectionTerminated {
+                cause, lateness_us, stopped_between, ..
+            }) => Some((*cause, *lateness_us, *stopped_between)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(terminated, [(Cause::ServerStopped, 0, stopped); 2]);
+    let closed = |fact: &Fact| match fact {
+        Fact::Room(RoomEvent::Closed { cause, due_at, .. }) => Some((*cause, *due_at)),
+        _ => None,
+    };
+    assert_eq!(facts.iter().filter_map(closed).collect::<Vec<_>>(), [(Cause::WindowClosed, minute(5))]);
+    for (booking, status) in [
+        (passes.id, Status::Ended),
+        (missed.id, Status::Ended),
+        (stays.id, Status::Active),
+        (ahead.id, Status::Confirmed),
+    ] {
+        world.until_status(booking, status).await;
+    }
+    let (joined, _side) = world.join(&bob, stays.id).await;
+    assert_eq!(joined.expect("goes on").state, RoomState::Open);
+    world.advance(Duration::from_secs(600));
+    world.until_status(ahead.id, Status::Active).await;
+    world.advance(Duration::from_secs(40 * 60));
+    world.until_status(stays.id, Status::Ended).await;
+    assert!(world.projector.rebuild_matches().await.expect("rebuilt").matches());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_behind_the_log_keeps_sessions_waiting() {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 1, 5).await.expect("free");
+    world.clock.step_wall(minute(-60));
+    let world = world.crash(Duration::ZERO).await;
+    assert!(world.lab.health().clock_behind);
+    world.clock.step_wall(minute(2));
+    world.until_status(booked.id, Status::Active).await;
+    assert!(!world.lab.health().clock_behind);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orderly_stop_says_so_and_sessions_go_on() {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 0, 5).await.expect("free");
+    world.until(|fact| matches!(fact, Fact::Room(RoomEvent::Opened { .. })).then_some(())).await;
+    let (joined, mut side) = world.join(&viewer, booked.id).await;
+    joined.expect("the holder");
+    side.hand_over();
+    world.lab.shutdown().await;
+    while let Some(message) = side.inbox.recv().await {
+        assert!(!matches!(message, crate::protocol::ServerMessage::SessionEnded(_)), "it goes on");
+    }
+    assert!(matches!(world.facts().await.last(), Some(Fact::Lab(LabEvent::ServerStopped { .. }))));
+    let world = world.crash(Duration::from_secs(5)).await;
+    let (joined, _side) = world.join(&viewer, booked.id).await;
+    assert_eq!(joined.expect("goes on").state, RoomState::Open);
+}

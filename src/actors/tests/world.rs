@@ -1,0 +1,213 @@
+//! A whole lab on a log in a temporary folder, with a clock that moves only when told to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use curfew_domain::{
+    AccountId, BookingId, CredentialId, Fact, LabRules, MediaMode, RobotChoice, RobotId, Role, Window,
+};
+use curfew_projections::Status;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::actors::{
+    ActorsConfig, Answer, Booked, ConnectionId, Joined, Lab, LabParts, NewBooking, NewRobot, Outbox,
+    Principal, RoomHint,
+};
+use crate::clock::{BootInstant, ManualClock, SharedClock};
+use crate::media::{Media, MediaConfig};
+use crate::protocol::ServerMessage;
+use crate::store::{Log, Projector};
+
+/// Nothing that is waited for here takes longer, on however slow a machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) struct World {
+    pub(super) dir: TempDir,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) lab: Lab,
+    pub(super) log: Log,
+    pub(super) projector: Projector,
+    media: Media,
+    pub(super) admin: Principal,
+}
+
+/// A signaling connection.
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    pub(super) outbox: Outbox,
+    pub(super) inbox: mpsc::Receiver<ServerMessage>,
+}
+
+impl Connection {
+    pub(super) fn new() -> Self {
+        let (outbox, inbox) = mpsc::channel(64);
+        Self { id: ConnectionId::from(Uuid::now_v7()), outbox, inbox }
+    }
+
+    /// As a transport does: keeps no sender of its own.
+    pub(super) fn hand_over(&mut self) -> Outbox {
+        let (dead, _) = mpsc::channel(1);
+        std::mem::replace(&mut self.outbox, dead)
+    }
+
+    /// The next message that `is_it`; others before it are dropped.
+    pub(super) async fn next<T>(&mut self, is_it: impl Fn(&ServerMessage) -> Option<T>) -> T {
+        let waiting = async {
+            loop {
+                let message = self.inbox.recv().await.expect("the connection is still used");
+                if let Some(found) = is_it(&message) {
+                    return found;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("the message came")
+    }
+
+    pub(super) fn has_message(&mut self, is_it: impl Fn(&ServerMessage) -> bool) -> bool {
+        std::iter::from_fn(|| self.inbox.try_recv().ok()).any(|message| is_it(&message))
+    }
+}
+
+pub(super) fn start_of_day() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).expect("in range")
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let clock = ManualClock::new(start_of_day(), BootInstant::from_nanos(1_000_000_000));
+        Self::open(tempfile::tempdir().expect("a folder"), clock, None).await
+    }
+
+    async fn open(dir: TempDir, clock: Arc<ManualClock>, admin: Option<Principal>) -> Self {
+        let shared: SharedClock = clock.clone();
+        let log = Log::open(dir.path(), Arc::clone(&shared)).await.expect("the log opens");
+        let projector = Projector::start(log.clone()).await.expect("the projector starts");
+        let config = MediaConfig { listen: ([127, 0, 0, 1], 0).into(), ..MediaConfig::default() };
+        let (media, media_events) = Media::start(config, Arc::clone(&shared)).expect("media starts");
+        let parts = LabParts {
+            log: log.clone(),
+            projector: projector.clone(),
+            media: media.clone(),
+            media_events,
+            clock: shared,
+            config: ActorsConfig::default(),
+        };
+        let lab = Lab::start(parts).await.expect("the lab starts");
+        lab.recover().await.expect("the lab recovers");
+        let admin = match admin {
+            Some(admin) => admin,
+            None => {
+                lab.set_initial_rules(LabRules::demo()).await.expect("the demo's rules");
+                let id = lab.register_account(None, Role::Admin).await.expect("an admin");
+                Principal::Account { id, role: Role::Admin }
+            }
+        };
+        Self { dir, clock, lab, log, projector, media, admin }
+    }
+
+    /// The process dies; `down` later another one starts on the same folder.
+    pub(super) async fn crash(self, down: Duration) -> Self {
+        self.lab.shell.stop.send_replace(true);
+        self.lab.shell.system.stop();
+        self.media.shutdown().await;
+        self.projector.close().await;
+        self.log.close().await;
+        self.clock.advance(down);
+        Self::open(self.dir, self.clock, Some(self.admin)).await
+    }
+
+    pub(super) async fn robot(&self, slug: &str) -> RobotId {
+        let new = NewRobot {
+            slug: slug.into(),
+            name: slug.into(),
+            robot_type: "rover".into(),
+            cameras: vec!["front".into()],
+            media: MediaMode::Relay,
+        };
+        self.lab.register_robot(&self.admin, new).await.expect("a robot")
+    }
+
+    /// Gives the robot a credential and connects it.
+    pub(super) async fn connect(&self, robot: RobotId) -> (Principal, Connection) {
+        let credential = CredentialId::from(Uuid::now_v7());
+        let hash = "ab".repeat(32);
+        self.lab.issue_credential(&self.admin, robot, credential, hash.clone()).await.expect("a credential");
+        let principal = self.lab.authenticate_robot(robot, credential, &hash).await.expect("its own token");
+        let mut connection = Connection::new();
+        let outbox = connection.hand_over();
+        self.lab.robot_connected(&principal, connection.id, outbox).await.expect("connected");
+        (principal, connection)
+    }
+
+    pub(super) async fn viewer(&self) -> Principal {
+        let id = self.lab.register_account(None, Role::Viewer).await.expect("an account");
+        Principal::Account { id, role: Role::Viewer }
+    }
+
+    pub(super) async fn book(&self, who: &Principal, robot: RobotId, from: i64, to: i64) -> Answer<Booked> {
+        let window = Window { starts_at: minute(from), ends_at: minute(to) };
+        self.lab.book(who, NewBooking { robot: RobotChoice::Id(robot), window }).await
+    }
+
+    pub(super) async fn join(&self, who: &Principal, booking: BookingId) -> (Answer<Joined>, Connection) {
+        let connection = Connection::new();
+        let hint = RoomHint(booking.to_string());
+        let joined = self.lab.join(who, &hint, connection.id, connection.outbox.clone()).await;
+        (joined, connection)
+    }
+
+    pub(super) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.lab.shell.deadlines.look();
+    }
+
+    pub(super) async fn facts(&self) -> Vec<Fact> {
+        let recorded = self.log.read_after(0, 10_000).await.expect("the log is read");
+        recorded.into_iter().map(|recorded| recorded.fact).collect()
+    }
+
+    /// Waits until the log holds a fact that `is_it`.
+    pub(super) async fn until<T>(&self, is_it: impl Fn(&Fact) -> Option<T>) -> T {
+        let mut head = self.log.head();
+        let waiting = async {
+            loop {
+                head.borrow_and_update();
+                if let Some(found) = self.facts().await.iter().find_map(&is_it) {
+                    return found;
+                }
+                head.changed().await.expect("the log is open");
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("the fact was recorded")
+    }
+
+    /// Waits until the read models say that the booking has this status.
+    pub(super) async fn until_status(&self, id: BookingId, status: Status) {
+        let mut progress = self.projector.progress();
+        let waiting = async {
+            loop {
+                progress.borrow_and_update();
+                let row = self.projector.reads().booking(id).await.expect("the tables are read");
+                if row.is_some_and(|row| row.status == status) {
+                    return;
+                }
+                progress.changed().await.expect("the projector runs");
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("the booking came to this");
+    }
+}
+
+pub(super) fn minute(minute: i64) -> DateTime<Utc> {
+    start_of_day() + TimeDelta::minutes(minute)
+}
+
+pub(super) fn account(who: &Principal) -> AccountId {
+    match who {
+        Principal::Account { id, .. } => *id,
+        Principal::Robot { .. } | Principal::System => panic!("no person"),
+    }
+}
