@@ -104,13 +104,29 @@ fn check_captures(media_port: u16, http_port: u16, load: &Value, captures: &[Str
             _ => {}
         })?;
     }
-    findings.judge(deadline_ns, viewers, &mut io::stdout())
+    let is_good = findings.judge(deadline_ns, viewers, &mut io::stdout())?;
+    machine(load, &mut io::stdout())?;
+    Ok(is_good)
+}
+
+/// What the figures were taken on.
+fn machine(load: &Value, out: &mut impl Write) -> io::Result<()> {
+    let machine = &load["machine"];
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    writeln!(
+        out,
+        "        {} of {} packets were lost on the way; {} cores, {}, {} MiB",
+        load["packets_lost"],
+        load["packets"],
+        machine["cores"],
+        text(&machine["cpu"]),
+        machine["memory_mib"]
+    )
 }
 
 /// What the load generator saw as a viewer and an admin.
 fn check_load(load: &Value, out: &mut impl Write) -> io::Result<bool> {
     let figure = |path: &str| load.pointer(path).and_then(Value::as_f64).unwrap_or(f64::NAN);
-    let machine = &load["machine"];
     let mut verdict = Verdict { out, is_good: true };
     let (p50, p99) = (figure("/offer_to_first_packet_ms/p50"), figure("/offer_to_first_packet_ms/p99"));
     verdict.say(
@@ -125,11 +141,7 @@ fn check_load(load: &Value, out: &mut impl Write) -> io::Result<bool> {
             &format!("an admin's termination: last media packet p99 {last:.1} ms after the request, session-ended p99 {told:.1} ms"),
         )?;
     }
-    writeln!(
-        verdict.out,
-        "  lost {} of {} packets; on {} cores, {}, {} MiB",
-        load["packets_lost"], load["packets"], machine["cores"], machine["cpu"], machine["memory_mib"]
-    )?;
+    machine(load, verdict.out)?;
     Ok(verdict.is_good)
 }
 
