@@ -1,1 +1,226 @@
-//! (being built)
+//! Wiring: the one place that names concrete parts. Starts them in order, and stops them in the reverse.
+//!
+//! No rule and no route lives here.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use warp::Filter;
+
+use crate::actors::{ActorsConfig, Lab, LabParts};
+use crate::api::listener::{self, Listener, ListenerLimits};
+use crate::api::{Accounts, Api, ApiParts, Service};
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::media::{Media, MediaConfig};
+use crate::signaling::{self, Signaling};
+use crate::store::{Log, Projector, Reads};
+
+/// The socket in the data folder by which the command line reaches a running server.
+const SOCKET: &str = "admin.sock";
+
+/// Everything but the transports: the log, the actors, media, and the routes as a function.
+pub struct Core {
+    pub lab: Lab,
+    pub log: Log,
+    pub projector: Projector,
+    pub reads: Reads,
+    pub media: Media,
+    pub api: Arc<Api>,
+    pub service: Service,
+}
+
+/// A server that answers.
+pub struct RunningApp {
+    /// Where HTTP is bound; with port 0 configured, the port that was free.
+    pub http_addr: SocketAddr,
+    pub media_addr: SocketAddr,
+    /// What links for people begin with.
+    pub base_url: String,
+    pub core: Core,
+    stop: watch::Sender<bool>,
+    listeners: Vec<JoinHandle<()>>,
+    socket: PathBuf,
+}
+
+pub struct App;
+
+impl App {
+    /// Starts a server: opens the log, brings sessions up to the present, and only then accepts connections.
+    pub async fn start(config: Config, clock: SharedClock) -> anyhow::Result<RunningApp> {
+        // The port first: one that is taken should not cost a recovery.
+        let tcp = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on {} (`listen`)", config.listen))?;
+        let http_addr = tcp.local_addr()?;
+        let base_url = config.base_url(http_addr);
+        let core = Core::start(&config, clock, base_url.clone()).await?;
+        let (stop, stopping) = watch::channel(false);
+        let socket = config.data.join(SOCKET);
+        let unix = bind_unix(&socket)?;
+        let limits = ListenerLimits {
+            connections: config.limits.connections,
+            header_timeout: config.limits.header_timeout(),
+            drain: Duration::from_millis(config.sessions.drain_ms),
+        };
+        let serve = |listener| {
+            let service = core.service.clone();
+            let answer = move |request| {
+                let service = service.clone();
+                async move { service.call(request).await }
+            };
+            tokio::spawn(listener::run(listener, answer, limits.clone(), stopping.clone()))
+        };
+        let listeners = vec![serve(Listener::Tcp(tcp)), serve(Listener::Unix(unix))];
+        let media_addr = core.media.local_addr();
+        tracing::info!(%http_addr, %media_addr, data = %config.data.display(), "serving");
+        Ok(RunningApp { http_addr, media_addr, base_url, core, stop, listeners, socket })
+    }
+}
+
+impl Core {
+    /// Opens the data folder and brings everything in it up to the present.
+    pub async fn start(config: &Config, clock: SharedClock, base_url: String) -> anyhow::Result<Self> {
+        let log = Log::open(&config.data, Arc::clone(&clock))
+            .await
+            .with_context(|| format!("cannot open the data folder {} (`data`)", config.data.display()))?;
+        let projector = Projector::start(log.clone()).await?;
+        let reads = projector.reads();
+        let (media, media_events) = Media::start(media_config(config), Arc::clone(&clock))
+            .with_context(|| format!("cannot listen on {} (`media.listen`)", config.media.listen))?;
+        let lab = Lab::start(LabParts {
+            log: log.clone(),
+            projector: projector.clone(),
+            media: media.clone(),
+            media_events,
+            clock: Arc::clone(&clock),
+            config: ActorsConfig {
+                connections_per_account: config.limits.connections_per_account,
+                ..ActorsConfig::default()
+            },
+        })
+        .await?;
+        lab.recover().await?;
+        let parts = ApiParts {
+            lab: lab.clone(),
+            log: log.clone(),
+            reads: reads.clone(),
+            media: media.clone(),
+            clock: Arc::clone(&clock),
+            base_url,
+        };
+        let api = Api::new(parts, config).await?;
+        let signaling = signaling::routes(Signaling {
+            lab: lab.clone(),
+            authenticate: Arc::new(api.auth().clone()),
+            clock,
+            limits: signaling::Limits {
+                message_bytes: config.limits.message_bytes,
+                messages_per_second: config.limits.messages_per_second,
+                message_burst: config.limits.message_burst,
+                ..signaling::Limits::default()
+            },
+            allowed_origins: api.allowed_origins().into(),
+        });
+        let console = crate::console::routes().map(warp::Reply::into_response);
+        let service = Service::new(&api, signaling.or(console).unify().boxed());
+        Ok(Self { lab, log, projector, reads, media, api, service })
+    }
+
+    pub fn accounts(&self) -> &Accounts {
+        self.api.accounts()
+    }
+
+    /// Ends what lives, records that the server stopped, and closes the log.
+    pub async fn shutdown(self) {
+        self.lab.shutdown().await;
+        self.media.shutdown().await;
+        self.projector.close().await;
+        self.log.close().await;
+    }
+}
+
+impl RunningApp {
+    /// Stops in order: no new connections, peers and clients told, `ServerStopped` recorded, the log closed.
+    pub async fn shutdown(self) {
+        self.stop.send_replace(true);
+        // Signaling ends with the lab, and with it the connections that the listeners wait for.
+        let drained = async {
+            for listener in self.listeners {
+                if let Err(error) = listener.await {
+                    tracing::error!(%error, "a listener ended badly");
+                }
+            }
+        };
+        tokio::join!(self.core.shutdown(), drained);
+        if let Err(error) = std::fs::remove_file(&self.socket) {
+            tracing::debug!(%error, "the command line's socket was gone already");
+        }
+    }
+}
+
+/// Returns at Ctrl-C or SIGTERM.
+pub async fn until_told_to_stop() -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => tracing::info!("interrupted; stopping"),
+        _ = terminate.recv() => tracing::info!("told to terminate; stopping"),
+    }
+    Ok(())
+}
+
+/// Where a running server of this data folder listens for the command line.
+pub fn socket_of(data: &Path) -> PathBuf {
+    data.join(SOCKET)
+}
+
+fn bind_unix(path: &Path) -> anyhow::Result<UnixListener> {
+    // The data folder is locked by this process, so a socket that is there belongs to nobody any more.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+    .with_context(|| format!("cannot replace {}", path.display()))?;
+    let listener =
+        UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+fn media_config(config: &Config) -> MediaConfig {
+    let media = &config.media;
+    MediaConfig {
+        listen: media.listen,
+        advertise: match media.advertise.is_empty() {
+            true => own_addresses(media.listen.ip()),
+            false => media.advertise.clone(),
+        },
+        guard: Duration::from_millis(media.guard_ms),
+        queue_packets: media.queue_packets,
+        max_candidates: config.limits.candidates_per_peer,
+        ..MediaConfig::default()
+    }
+}
+
+/// The addresses at which this machine can be reached, best first: where it listens, or else the one its packets to the
+/// outside carry, and loopback for clients on the machine itself.
+fn own_addresses(listen: IpAddr) -> Vec<IpAddr> {
+    if !listen.is_unspecified() {
+        return vec![listen];
+    }
+    // Connecting a UDP socket sends nothing; it asks the routing table. The address is one of RFC 5737's for examples.
+    let outside = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).and_then(|()| socket.local_addr())
+    });
+    let outside = outside.map(|addr| addr.ip()).ok().filter(|ip| !ip.is_unspecified() && !ip.is_loopback());
+    outside.into_iter().chain([IpAddr::V4(Ipv4Addr::LOCALHOST)]).collect()
+}

@@ -97,9 +97,17 @@ async fn accept(listener: &Listener, slots: &Arc<Semaphore>) -> io::Result<(Stre
         }
         Listener::Unix(listener) => {
             let (stream, _) = listener.accept().await?;
+            same_user(&stream)?;
             Ok((Stream { socket: Socket::Unix(stream), _slot: slot }, Via::DataFolder))
         }
     }
+}
+
+/// The file's mode keeps others out once it is set; this also does while it is not.
+fn same_user(stream: &UnixStream) -> io::Result<()> {
+    let peer = stream.peer_cred()?.uid();
+    let own = rustix::process::geteuid().as_raw();
+    if peer == own || peer == 0 { Ok(()) } else { Err(io::Error::from(io::ErrorKind::ConnectionAborted)) }
 }
 
 /// A failed accept concerns either that one connection, or the whole process (no descriptors left); then an immediate

@@ -1,7 +1,147 @@
 //! REST: routes, who may call them, shapes on the wire, and the listener they are served by.
 //!
-//! No rule about bookings, rooms or robots lives here: handlers authenticate, read a shape, ask [`Lab`](crate::actors::Lab)
-//! or the read models, and write a shape. `error.rs` is the one place where a refusal becomes a status.
+//! No rule about bookings, rooms or robots lives here: handlers authenticate, read a shape, ask [`Lab`] or the read models,
+//! and write a shape. `error.rs` is the one place where a refusal becomes a status.
 
+mod accounts;
+mod admin;
+pub mod auth;
+mod bookings;
+mod dto;
+pub mod error;
+mod health;
 pub mod listener;
+mod origin;
+mod password;
+mod request;
+mod robots;
+mod route;
+mod schedule;
+mod service;
 pub mod token;
+mod videos;
+mod webrtc;
+
+pub use accounts::{Accounts, NewAccount, OneTimeLink};
+pub use dto::User;
+pub use service::Service;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::actors::Lab;
+use crate::api::auth::Auth;
+use crate::api::error::Problem;
+use crate::api::route::{Access, Route, Table};
+use crate::api::token::Tokens;
+use crate::clock::SharedClock;
+use crate::config::{Config, origin_of};
+use crate::media::Media;
+use crate::store::{Log, Reads};
+
+/// What the routes answer from.
+pub struct Api {
+    lab: Lab,
+    log: Log,
+    reads: Reads,
+    media: Media,
+    clock: SharedClock,
+    auth: Auth,
+    accounts: Accounts,
+    registration: bool,
+    body_bytes: usize,
+    body_timeout: Duration,
+    /// What links for people begin with.
+    base_url: String,
+    /// Whose pages may call: this server's own as people reach it, and the configured ones.
+    allowed_origins: Vec<String>,
+}
+
+/// The concrete parts, from `app.rs`.
+pub struct ApiParts {
+    pub lab: Lab,
+    pub log: Log,
+    pub reads: Reads,
+    pub media: Media,
+    pub clock: SharedClock,
+    pub base_url: String,
+}
+
+impl Api {
+    pub async fn new(parts: ApiParts, config: &Config) -> Result<Arc<Self>, Problem> {
+        let key = parts.log.secrets().get_or_create("token-hs256", 32).await?;
+        let tokens = Tokens::new(&key, Duration::from_secs(config.sessions.token_minutes.saturating_mul(60)));
+        let tokens = Arc::new(tokens);
+        let own_origin = origin_of(&parts.base_url).map(str::to_owned);
+        let accounts = Accounts::new(&parts, Arc::clone(&tokens), config).await?;
+        Ok(Arc::new(Self {
+            auth: Auth::new(tokens, parts.lab.clone(), Arc::clone(&parts.clock)),
+            accounts,
+            lab: parts.lab,
+            log: parts.log,
+            reads: parts.reads,
+            media: parts.media,
+            clock: parts.clock,
+            registration: config.registration,
+            body_bytes: config.limits.body_bytes,
+            body_timeout: config.limits.body_timeout(),
+            allowed_origins: own_origin.into_iter().chain(config.allowed_origins.clone()).collect(),
+            base_url: parts.base_url,
+        }))
+    }
+
+    /// Authenticates tokens for the other transports.
+    pub fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
+    pub fn allowed_origins(&self) -> &[String] {
+        &self.allowed_origins
+    }
+
+    /// Creates and finds accounts, for the program itself.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+}
+
+/// Every route there is, by area. What is documented and not here yet answers `not_available` to those who may call it.
+fn table() -> Table {
+    let mut routes = Vec::new();
+    routes.extend(health::routes());
+    routes.extend(accounts::routes());
+    routes.extend(robots::routes());
+    routes.extend(schedule::routes());
+    routes.extend(bookings::routes());
+    routes.extend(webrtc::routes());
+    routes.extend(videos::routes());
+    routes.extend(admin::routes());
+    routes.extend(later());
+    Table::new(routes)
+}
+
+fn later() -> Vec<Route> {
+    use http::Method;
+    let not_yet = |method, pattern, access, what: &'static str| {
+        Route::new(method, pattern, access, move |_| async move { Err(Problem::not_available(what)) })
+    };
+    vec![
+        not_yet(Method::GET, "/metrics", Access::Admin, "Metrics"),
+        not_yet(Method::GET, "/openapi.json", Access::Public, "The OpenAPI description"),
+        not_yet(Method::POST, "/bookings/{id}/extend", Access::Any, "Extending a booking"),
+        not_yet(Method::POST, "/whip/{robot_id}", Access::Robot, "WHIP"),
+        not_yet(Method::POST, "/whep/{robot_id}", Access::Any, "WHEP"),
+        not_yet(Method::POST, "/admin/bookings/{id}/extend", Access::Admin, "Extending a booking"),
+        not_yet(Method::POST, "/admin/bookings/{id}/shorten", Access::Admin, "Shortening a booking"),
+        not_yet(Method::POST, "/admin/robots/{id}/maintenance", Access::Admin, "Maintenance"),
+        not_yet(Method::POST, "/admin/robots/{id}/emergency-stop", Access::Admin, "The emergency stop"),
+        not_yet(Method::POST, "/admin/robots/{id}/clear-stop", Access::Admin, "The emergency stop"),
+        not_yet(Method::GET, "/audit/events", Access::Audit, "The audit"),
+        not_yet(Method::GET, "/audit/sessions", Access::Audit, "The audit"),
+        not_yet(Method::GET, "/audit/sessions/{booking}", Access::Audit, "The audit"),
+        not_yet(Method::GET, "/audit/state", Access::Audit, "The audit"),
+        not_yet(Method::GET, "/audit/checkpoint", Access::Audit, "The audit"),
+        not_yet(Method::GET, "/audit/proof/{what}", Access::Audit, "The audit"),
+        not_yet(Method::GET, "/audit/export", Access::Audit, "The audit"),
+    ]
+}

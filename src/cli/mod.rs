@@ -1,4 +1,115 @@
-//! (being built)
+//! The command line: what each command takes, and how its outcome becomes an exit code.
+//!
+//! Results go to stdout, everything else to stderr. No rule and no wiring lives here: commands ask a server, or start one.
+
+mod data_folder;
 pub(crate) mod http;
 pub mod load;
+mod output;
 pub mod robot;
+mod robot_registry;
+mod serve;
+mod user;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::telemetry;
+
+/// Exit codes of every command: 0 done, 1 failed or a check not passed, 2 wrong use.
+const WRONG_USE: u8 = 2;
+
+#[derive(Debug, Parser)]
+#[command(name = "curfew", version, about, propagate_version = true, arg_required_else_help = true)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::ServeArgs),
+    Robot(robot::RobotArgs),
+    Load(load::LoadArgs),
+    User(user::UserArgs),
+    RobotRegistry(robot_registry::RobotRegistryArgs),
+}
+
+/// Wrong use that clap cannot see.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongUse(pub(crate) String);
+
+/// Runs the command that this process was started with.
+pub fn main() -> ExitCode {
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            let code = if error.use_stderr() { WRONG_USE } else { 0 };
+            // Nobody left to tell when even this cannot be written.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    runtime.block_on(run(line.command)).unwrap_or_else(|error| failed(&error))
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    if !matches!(command, Command::Serve(_)) {
+        telemetry::start("warn");
+    }
+    match command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Robot(args) => robot::run(args).await,
+        Command::Load(args) => load::run(args).await,
+        Command::User(args) => user::run(args).await,
+        Command::RobotRegistry(args) => robot_registry::run(args).await,
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    // Whoever reads our output may stop at any time: `curfew user list | head`.
+    let is_broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(is_broken_pipe) {
+        return ExitCode::SUCCESS;
+    }
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    if error.is::<WrongUse>() { ExitCode::from(WRONG_USE) } else { ExitCode::FAILURE }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed_and_each_has_an_example() {
+        let mut line = Line::command();
+        line.build();
+        line.clone().debug_assert();
+        for command in line.get_subcommands().filter(|command| command.get_name() != "help") {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("curfew "), "{} has no example", command.get_name());
+        }
+    }
+
+    #[test]
+    fn wrong_use_is_told_apart_from_failure() {
+        let code = |error: anyhow::Error| format!("{:?}", failed(&error));
+        assert_eq!(code(WrongUse("no such thing".into()).into()), format!("{:?}", ExitCode::from(2)));
+        assert_eq!(code(anyhow::anyhow!("the disk is full")), format!("{:?}", ExitCode::FAILURE));
+        let pipe = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert_eq!(code(pipe.into()), format!("{:?}", ExitCode::SUCCESS));
+    }
+}

@@ -10,6 +10,8 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::StoreError;
 
+const LOG_FILE: &str = "curfew.db";
+
 /// A data folder this process holds the lock of. The kernel releases the lock with the process, however that ends.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -41,8 +43,13 @@ impl Folder {
         Ok(Self { path: path.to_owned(), lock: Mutex::new(Some(file)) })
     }
 
+    /// Whether there is a log in this folder, claimed or not.
+    pub(super) fn holds_log(path: &Path) -> bool {
+        path.join(LOG_FILE).exists()
+    }
+
     pub(super) fn log_file(&self) -> PathBuf {
-        self.path.join("curfew.db")
+        self.path.join(LOG_FILE)
     }
 
     pub(super) fn projections_file(&self) -> PathBuf {

@@ -59,6 +59,11 @@ struct Shared {
 }
 
 impl Log {
+    /// Whether `dir` holds a log, opened by somebody or not.
+    pub fn exists(dir: &Path) -> bool {
+        Folder::holds_log(dir)
+    }
+
     /// Opens the log in `dir`, and creates both where they are missing. The writer's task runs on the current runtime.
     ///
     /// # Errors

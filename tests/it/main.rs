@@ -1,3 +1,11 @@
-//! Tests of several parts together, over real sockets.
+//! Tests of several parts together: the started app on port 0 over its public interfaces, and parts over real sockets. One
+//! binary, a module for each area.
 
+mod api_access;
+mod api_accounts;
+mod api_bookings;
+mod api_http;
+mod api_robots;
+mod command_line;
 mod relay;
+mod support;

@@ -1,0 +1,251 @@
+//! People: signing in, one-time links, and accounts as admins see them. A person is two things kept apart: an account in
+//! the log, by an opaque id, and a record with name, e-mail and password hash that can be erased.
+
+mod routes;
+mod throttle;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use curfew_domain::{AccountId, Reason, Role};
+
+use crate::actors::{Lab, Principal};
+use crate::api::ApiParts;
+use crate::api::auth::{random_secret, sha256_hex};
+use crate::api::dto::User;
+use crate::api::error::Problem;
+use crate::api::password::{self, Passwords};
+use crate::api::token::Tokens;
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::store::{NewPerson, OneTimeLinks, People, PeopleError, Person, Reads};
+use throttle::WrongPasswords;
+
+pub(super) use routes::{admin_routes, routes};
+
+/// Accounts looked at in one read.
+const LOOK_AHEAD: usize = 500;
+const FIRST_ADMIN: &str = "first-admin";
+const PASSWORD_RESET: &str = "password-reset";
+
+/// Everything about accounts that needs both the log and the people's records.
+#[derive(Clone)]
+pub struct Accounts {
+    lab: Lab,
+    reads: Reads,
+    people: People,
+    links: OneTimeLinks,
+    passwords: Passwords,
+    tokens: Arc<Tokens>,
+    clock: SharedClock,
+    wrong_passwords: Arc<WrongPasswords>,
+    link_lifetime: Duration,
+    base_url: String,
+}
+
+/// A person to be.
+pub struct NewAccount {
+    pub name: String,
+    pub email: String,
+    pub password: String,
+    pub role: Role,
+}
+
+/// A link that works once, for a person to open. Its token is in the fragment, which browsers keep to themselves.
+pub struct OneTimeLink {
+    pub url: String,
+    pub expires_at: DateTime<Utc>,
+}
+
+impl Accounts {
+    pub(super) async fn new(parts: &ApiParts, tokens: Arc<Tokens>, config: &Config) -> Result<Self, Problem> {
+        Ok(Self {
+            lab: parts.lab.clone(),
+            reads: parts.reads.clone(),
+            people: parts.log.people(),
+            links: parts.log.one_time_links(),
+            passwords: Passwords::new(&config.limits).await?,
+            tokens,
+            clock: Arc::clone(&parts.clock),
+            wrong_passwords: Arc::new(WrongPasswords::new(config.limits.wrong_passwords_per_minute)),
+            link_lifetime: Duration::from_secs(config.sessions.link_minutes.saturating_mul(60)),
+            base_url: parts.base_url.clone(),
+        })
+    }
+
+    /// Creates a person and their account. Refuses an e-mail that another has with `conflict`.
+    pub async fn create(&self, by: &Principal, new: NewAccount) -> Result<User, Problem> {
+        if self.people.by_email(&new.email).await?.is_some() {
+            return Err(PeopleError::EmailTaken.into());
+        }
+        NewPerson::check(&new.name, &new.email)?;
+        let password_hash = self.passwords.hash(new.password).await?;
+        // An account whose record is refused after all, or lost in a crash, opens nothing to anybody.
+        let account_id = self.lab.register_account(Some(by), new.role).await?;
+        let NewAccount { name, email, .. } = new;
+        let person = NewPerson { account_id, name, email, password_hash, created_at: self.clock.wall() };
+        Ok(user(self.people.create(person).await?, new.role, false))
+    }
+
+    /// The token and whose it is. The answer and its time are the same for a wrong password and an unknown e-mail.
+    pub(super) async fn sign_in(
+        &self,
+        email: &str,
+        password: String,
+        from: Option<IpAddr>,
+    ) -> Result<(String, User), Problem> {
+        let now = self.clock.boot();
+        self.wrong_passwords.check(from, email, now)?;
+        let person = self.people.by_email(email).await?;
+        let stored = person.as_ref().map(|person| person.password_hash.clone());
+        let matches = self.passwords.verify(stored, password).await?;
+        let Some(person) = person.filter(|_| matches) else {
+            self.wrong_passwords.count(from, email, now);
+            return Err(Problem::because(Reason::BadToken, "The e-mail or the password is wrong."));
+        };
+        let user = self.user_of(person).await?;
+        if user.suspended {
+            return Err(Problem::new(Reason::Suspended));
+        }
+        let token = self.issue(&user)?;
+        self.lab.record_signed_in(user.id).await?;
+        Ok((token, user))
+    }
+
+    fn issue(&self, user: &User) -> Result<String, Problem> {
+        self.tokens.issue(user.id.as_uuid(), self.clock.wall()).map_err(|error| {
+            tracing::error!(%error, "a token could not be issued");
+            Problem::unavailable("The server cannot sign you in just now.")
+        })
+    }
+
+    pub async fn user(&self, id: AccountId) -> Result<User, Problem> {
+        let person = self.people.by_id(id).await?.ok_or_else(|| Problem::not_found("user"))?;
+        self.user_of(person).await
+    }
+
+    pub(super) async fn by_email(&self, email: &str) -> Result<Option<AccountId>, Problem> {
+        Ok(self.people.by_email(email).await?.map(|person| person.account_id))
+    }
+
+    async fn user_of(&self, person: Person) -> Result<User, Problem> {
+        let account = self.lab.account(person.account_id).await?;
+        Ok(user(person, account.role, account.suspended))
+    }
+
+    /// The name that goes with an id; none once it was erased.
+    pub(super) async fn name(&self, id: AccountId) -> Result<Option<String>, Problem> {
+        Ok(self.people.by_id(id).await?.map(|person| person.name))
+    }
+
+    /// Whether somebody can administer this lab.
+    pub async fn has_admin(&self) -> Result<bool, Problem> {
+        let mut after = None;
+        loop {
+            let accounts = self.reads.accounts(after, LOOK_AHEAD).await?;
+            if accounts.iter().any(|account| account.role == Role::Admin && !account.suspended) {
+                return Ok(true);
+            }
+            match accounts.last() {
+                Some(last) => after = Some(last.account_id),
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// Those after `after`, up to `limit`, by id.
+    pub(super) async fn all(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<User>, Problem> {
+        let mut users = Vec::new();
+        for person in self.people.all(after, limit).await? {
+            users.push(self.user_of(person).await?);
+        }
+        Ok(users)
+    }
+
+    pub(super) async fn rename(&self, id: AccountId, name: &str) -> Result<(), Problem> {
+        Ok(self.people.set_name(id, name).await?)
+    }
+
+    /// Sets a new password for whoever knows the old one.
+    pub(super) async fn change_password(
+        &self,
+        id: AccountId,
+        old: String,
+        new: String,
+    ) -> Result<(), Problem> {
+        let person = self.people.by_id(id).await?.ok_or_else(|| Problem::not_found("user"))?;
+        let now = self.clock.boot();
+        self.wrong_passwords.check(None, &person.email, now)?;
+        if !self.passwords.verify(Some(person.password_hash), old).await? {
+            self.wrong_passwords.count(None, &person.email, now);
+            return Err(Problem::invalid("The old password is wrong."));
+        }
+        self.set_password(id, new).await
+    }
+
+    async fn set_password(&self, id: AccountId, password: String) -> Result<(), Problem> {
+        let hash = self.passwords.hash(password).await?;
+        self.people.set_password_hash(id, hash).await?;
+        Ok(self.lab.record_password_changed(id, id).await?)
+    }
+
+    /// A link to set a new password with.
+    pub async fn reset_link(&self, id: AccountId) -> Result<OneTimeLink, Problem> {
+        self.people.by_id(id).await?.ok_or_else(|| Problem::not_found("user"))?;
+        self.link(PASSWORD_RESET, Some(id)).await
+    }
+
+    /// A link to create the first admin with. It stops working once there is one.
+    pub async fn first_admin_link(&self) -> Result<OneTimeLink, Problem> {
+        self.link(FIRST_ADMIN, None).await
+    }
+
+    async fn link(&self, purpose: &str, account: Option<AccountId>) -> Result<OneTimeLink, Problem> {
+        let token = random_secret();
+        let expires_at = self.clock.wall() + self.link_lifetime;
+        self.links.create(&sha256_hex(&token), purpose, account, expires_at).await?;
+        Ok(OneTimeLink { url: format!("{}/#/redeem/{token}", self.base_url), expires_at })
+    }
+
+    /// Uses a link: creates the first admin, or sets a password. Everything that can be refused without using it up is.
+    pub(super) async fn redeem(
+        &self,
+        token: &str,
+        password: String,
+        name_and_email: Option<(String, String)>,
+    ) -> Result<(String, User), Problem> {
+        password::check_new(&password)?;
+        let unknown = || {
+            Problem::because(Reason::BadToken, "This link is not valid, was used already, or has expired.")
+        };
+        let link = self.links.take(&sha256_hex(token), self.clock.wall()).await?.ok_or_else(unknown)?;
+        let user = match (link.purpose.as_str(), link.account, name_and_email) {
+            (PASSWORD_RESET, Some(id), _) => {
+                self.set_password(id, password).await?;
+                self.user(id).await?
+            }
+            (FIRST_ADMIN, None, Some((name, email))) if !self.has_admin().await? => {
+                let new = NewAccount { name, email, password, role: Role::Admin };
+                self.create(&Principal::System, new).await?
+            }
+            _ => return Err(unknown()),
+        };
+        if user.suspended {
+            return Err(Problem::new(Reason::Suspended));
+        }
+        Ok((self.issue(&user)?, user))
+    }
+}
+
+fn user(person: Person, role: Role, suspended: bool) -> User {
+    User {
+        id: person.account_id,
+        name: person.name,
+        email: person.email,
+        role,
+        suspended,
+        created_at: person.created_at,
+    }
+}

@@ -1,0 +1,165 @@
+//! The routes about people: `/auth/…` for themselves, `/admin/users` for admins.
+
+use curfew_domain::{AccountId, Role};
+use http::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::NewAccount;
+use crate::actors::Principal;
+use crate::api::dto::User;
+use crate::api::error::Problem;
+use crate::api::listener::Via;
+use crate::api::request::{Call, Page, ok, with_status};
+use crate::api::route::{Access, Answer, Route};
+use crate::protocol::millis;
+
+pub(in crate::api) fn routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::POST, "/auth/login", Access::Public, login),
+        Route::new(Method::POST, "/auth/register", Access::Public, register),
+        Route::new(Method::POST, "/auth/redeem", Access::Public, redeem),
+        Route::new(Method::GET, "/auth/me", Access::Any, me),
+        Route::new(Method::POST, "/auth/password", Access::Any, change_password),
+    ]
+}
+
+pub(in crate::api) fn admin_routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::GET, "/admin/users", Access::Admin, list),
+        Route::new(Method::POST, "/admin/users", Access::Admin, create),
+        Route::new(Method::PATCH, "/admin/users/{id}", Access::Admin, update),
+        Route::new(Method::POST, "/admin/users/{id}/reset-link", Access::Admin, reset_link),
+    ]
+}
+
+#[derive(Deserialize)]
+struct Login {
+    email: String,
+    password: String,
+}
+
+#[derive(Serialize)]
+struct SignedIn {
+    access_token: String,
+    token_type: &'static str,
+    user: User,
+}
+
+fn signed_in((access_token, user): (String, User)) -> SignedIn {
+    SignedIn { access_token, token_type: "bearer", user }
+}
+
+async fn login(call: Call) -> Answer {
+    let Login { email, password } = call.json()?;
+    let from = match call.via {
+        Via::Network(peer) => Some(peer.ip()),
+        Via::DataFolder => None,
+    };
+    Ok(ok(&signed_in(call.api.accounts.sign_in(&email, password, from).await?)))
+}
+
+#[derive(Deserialize)]
+struct Register {
+    name: String,
+    email: String,
+    password: String,
+}
+
+async fn register(call: Call) -> Answer {
+    if !call.api.registration {
+        return Err(Problem::not_available("Registering yourself"));
+    }
+    let Register { name, email, password } = call.json()?;
+    let new = NewAccount { name, email, password, role: Role::Viewer };
+    let user = call.api.accounts.create(&Principal::System, new).await?;
+    Ok(with_status(StatusCode::CREATED, &user))
+}
+
+#[derive(Deserialize)]
+struct Redeem {
+    token: String,
+    password: String,
+    name: Option<String>,
+    email: Option<String>,
+}
+
+async fn redeem(call: Call) -> Answer {
+    let Redeem { token, password, name, email } = call.json()?;
+    let done = call.api.accounts.redeem(&token, password, name.zip(email)).await?;
+    Ok(ok(&signed_in(done)))
+}
+
+async fn me(call: Call) -> Answer {
+    Ok(ok(&call.api.accounts.user(call.account()?).await?))
+}
+
+#[derive(Deserialize)]
+struct ChangePassword {
+    old: String,
+    new: String,
+}
+
+async fn change_password(call: Call) -> Answer {
+    let ChangePassword { old, new } = call.json()?;
+    let id = call.account()?;
+    call.api.accounts.change_password(id, old, new).await?;
+    Ok(ok(&call.api.accounts.user(id).await?))
+}
+
+async fn list(call: Call) -> Answer {
+    let limit = call.limit()?;
+    let users = call.api.accounts.all(call.optional("after")?, limit + 1).await?;
+    Ok(ok(&Page::of(users, limit, |user| user.id.to_string())))
+}
+
+#[derive(Deserialize)]
+struct Create {
+    name: String,
+    email: String,
+    password: String,
+    role: Role,
+}
+
+async fn create(call: Call) -> Answer {
+    let Create { name, email, password, role } = call.json()?;
+    let new = NewAccount { name, email, password, role };
+    let user = call.api.accounts.create(&call.principal()?, new).await?;
+    Ok(with_status(StatusCode::CREATED, &user))
+}
+
+/// What is left out stays as it is.
+#[derive(Deserialize)]
+struct Update {
+    name: Option<String>,
+    role: Option<Role>,
+    suspended: Option<bool>,
+    /// Owed for a suspension.
+    reason: Option<String>,
+}
+
+async fn update(call: Call) -> Answer {
+    let id: AccountId = call.id(0, "user")?;
+    let Update { name, role, suspended, reason } = call.json()?;
+    let by = call.principal()?;
+    let (accounts, lab) = (&call.api.accounts, &call.api.lab);
+    accounts.user(id).await?;
+    if let Some(name) = name {
+        accounts.rename(id, &name).await?;
+    }
+    if let Some(role) = role {
+        lab.change_role(&by, id, role).await?;
+    }
+    match suspended {
+        Some(true) => drop(lab.suspend(&by, id, reason.as_deref().unwrap_or_default()).await?),
+        Some(false) => lab.reinstate(&by, id).await?,
+        None => {}
+    }
+    Ok(ok(&accounts.user(id).await?))
+}
+
+async fn reset_link(call: Call) -> Answer {
+    let link = call.api.accounts.reset_link(call.id(0, "user")?).await?;
+    let body = json!({ "url": link.url, "expires_at": millis::to_string(&link.expires_at) });
+    Ok(with_status(StatusCode::CREATED, &body))
+}

@@ -1,0 +1,171 @@
+//! What admins do: robots and their credentials, the lab's rules, and ending or watching a session.
+
+use curfew_domain::{BookingId, CredentialId, LabRules, MediaMode, RobotId};
+use http::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+use warp::Reply;
+use warp::reply::Response;
+
+use crate::actors::{NewRobot, Recorded, RobotChange};
+use crate::api::accounts;
+use crate::api::auth::{new_robot_token, sha256_hex};
+use crate::api::bookings::load;
+use crate::api::dto::Robot;
+use crate::api::error::Problem;
+use crate::api::request::{Call, Page, ok, with_status};
+use crate::api::route::{Access, Answer, Route};
+use crate::protocol::millis;
+
+pub(super) fn routes() -> Vec<Route> {
+    let mut routes = accounts::admin_routes();
+    routes.extend([
+        Route::new(Method::GET, "/admin/robots", Access::Admin, robots),
+        Route::new(Method::POST, "/admin/robots", Access::Admin, register),
+        Route::new(Method::PATCH, "/admin/robots/{id}", Access::Admin, update),
+        Route::new(Method::DELETE, "/admin/robots/{id}", Access::Admin, retire),
+        Route::new(Method::POST, "/admin/robots/{id}/credentials", Access::Admin, issue_credential),
+        Route::new(
+            Method::DELETE,
+            "/admin/robots/{id}/credentials/{credential}",
+            Access::Admin,
+            revoke_credential,
+        ),
+        Route::new(Method::POST, "/admin/robots/{id}/watch", Access::Admin, watch),
+        Route::new(Method::POST, "/admin/bookings/{id}/terminate", Access::Admin, terminate),
+        Route::new(Method::GET, "/admin/rules", Access::Admin, rules),
+        Route::new(Method::PUT, "/admin/rules", Access::Admin, change_rules),
+    ]);
+    routes
+}
+
+async fn robots(call: Call) -> Answer {
+    let limit = call.limit()?;
+    let after: Option<RobotId> = call.optional("after")?;
+    let mut rows = call.api.reads.fleet().await?;
+    rows.sort_by_key(|row| row.robot_id);
+    let rows = rows.into_iter().filter(|row| after.is_none_or(|after| row.robot_id > after)).take(limit + 1);
+    Ok(ok(&Page::of(rows.map(Robot::from).collect(), limit, |robot: &Robot| robot.id.to_string())))
+}
+
+#[derive(Deserialize)]
+struct Register {
+    slug: String,
+    name: String,
+    r#type: String,
+    #[serde(default)]
+    cameras: Vec<String>,
+    #[serde(default)]
+    media: MediaMode,
+}
+
+async fn register(call: Call) -> Answer {
+    let Register { slug, name, r#type, cameras, media } = call.json()?;
+    let cameras = if cameras.is_empty() { vec!["main".to_owned()] } else { cameras };
+    let new = NewRobot { slug, name, robot_type: r#type, cameras, media };
+    let id = call.api.lab.register_robot(&call.principal()?, new).await?;
+    Ok(with_status(StatusCode::CREATED, &robot(&call, id).await?))
+}
+
+/// What is left out stays as it is.
+#[derive(Deserialize)]
+struct Update {
+    name: Option<String>,
+    r#type: Option<String>,
+    cameras: Option<Vec<String>>,
+    media: Option<MediaMode>,
+}
+
+async fn update(call: Call) -> Answer {
+    let id = call.robot(call.param(0)).await?;
+    let Update { name, r#type, cameras, media } = call.json()?;
+    let changes = RobotChange { name, robot_type: r#type, cameras, media };
+    call.api.lab.update_robot(&call.principal()?, id, changes).await?;
+    Ok(ok(&robot(&call, id).await?))
+}
+
+#[derive(Default, Deserialize)]
+struct WithReason {
+    #[serde(default)]
+    reason: String,
+}
+
+impl WithReason {
+    /// Where a reason is owed, the domain says so when it is empty.
+    fn of(call: &Call) -> Result<String, Problem> {
+        if call.body.is_empty() { Ok(String::new()) } else { Ok(call.json::<Self>()?.reason) }
+    }
+}
+
+async fn retire(call: Call) -> Answer {
+    let id = call.robot(call.param(0)).await?;
+    call.api.lab.retire_robot(&call.principal()?, id, &WithReason::of(&call)?).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Serialize)]
+struct Credential {
+    id: CredentialId,
+    /// Shown this once: only its hash is kept.
+    token: String,
+}
+
+async fn issue_credential(call: Call) -> Answer {
+    let robot = call.robot(call.param(0)).await?;
+    // Granting ids are random, not time-ordered.
+    let id = CredentialId::from(Uuid::from_u128(rand::random()));
+    let token = new_robot_token(id, robot);
+    call.api.lab.issue_credential(&call.principal()?, robot, id, sha256_hex(&token)).await?;
+    Ok(with_status(StatusCode::CREATED, &Credential { id, token }))
+}
+
+async fn revoke_credential(call: Call) -> Answer {
+    let robot = call.robot(call.param(0)).await?;
+    let revoked =
+        call.api.lab.revoke_credential(&call.principal()?, robot, call.id(1, "credential")?).await?;
+    Ok(recorded(revoked).unwrap_or_else(|| StatusCode::NO_CONTENT.into_response()))
+}
+
+async fn watch(call: Call) -> Answer {
+    let robot = call.robot(call.param(0)).await?;
+    let watch = call.api.lab.watch(&call.principal()?, robot, &WithReason::of(&call)?).await?;
+    let body = json!({ "room_id": watch.room_id, "ends_at": millis::to_string(&watch.ends_at) });
+    Ok(with_status(StatusCode::CREATED, &body))
+}
+
+async fn terminate(call: Call) -> Answer {
+    let id: BookingId = call.id(0, "booking")?;
+    let terminated = call.api.lab.terminate(&call.principal()?, id, &WithReason::of(&call)?).await?;
+    match recorded(terminated) {
+        Some(response) => Ok(response),
+        None => Ok(ok(&load(&call, id).await?)),
+    }
+}
+
+/// What is answered when something was carried out and is not durable yet.
+fn recorded(Recorded(durable): Recorded) -> Option<Response> {
+    (!durable).then(|| with_status(StatusCode::ACCEPTED, &json!({ "recorded": false })))
+}
+
+async fn rules(call: Call) -> Answer {
+    Ok(ok(&call.api.lab.rules()))
+}
+
+#[derive(Deserialize)]
+struct ChangeRules {
+    #[serde(flatten)]
+    rules: LabRules,
+    reason: Option<String>,
+}
+
+async fn change_rules(call: Call) -> Answer {
+    let ChangeRules { rules, reason } = call.json()?;
+    call.api.lab.change_rules(&call.principal()?, rules, reason.as_deref()).await?;
+    Ok(ok(&call.api.lab.rules()))
+}
+
+async fn robot(call: &Call, id: RobotId) -> Result<Robot, Problem> {
+    let row = call.api.reads.robot(&id.to_string()).await?;
+    row.map(Robot::from).ok_or_else(|| Problem::not_found("robot"))
+}

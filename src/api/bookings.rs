@@ -1,0 +1,140 @@
+//! Bookings: making, reading and cancelling them, and inviting guests.
+
+use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, Utc};
+use curfew_domain::{AccountId, BookingId, Reason, RobotChoice, Window};
+use http::header::{HeaderValue, LOCATION};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+
+use crate::actors::NewBooking;
+use crate::api::dto::Booking;
+use crate::api::error::Problem;
+use crate::api::request::{Call, Page, ok, with_status};
+use crate::api::route::{Access, Answer, Route};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::POST, "/bookings", Access::Any, create),
+        Route::new(Method::GET, "/bookings", Access::Any, list),
+        Route::new(Method::GET, "/my-bookings", Access::Any, list_own),
+        Route::new(Method::GET, "/bookings/{id}", Access::Any, read),
+        Route::new(Method::DELETE, "/bookings/{id}", Access::Any, cancel),
+        Route::new(Method::POST, "/bookings/{id}/guests", Access::Any, invite),
+    ]
+}
+
+/// A window is named in UTC, or as a date and two times of the day in the lab's zone.
+#[derive(Deserialize)]
+struct Create {
+    robot_id: Option<String>,
+    robot_type: Option<String>,
+    starts_at: Option<DateTime<Utc>>,
+    ends_at: Option<DateTime<Utc>>,
+    date: Option<NaiveDate>,
+    start_time: Option<String>,
+    end_time: Option<String>,
+}
+
+async fn create(call: Call) -> Answer {
+    let body: Create = call.json()?;
+    let window = window(&call, &body).await?;
+    let robot = match (body.robot_id, body.robot_type) {
+        (Some(id_or_slug), _) => RobotChoice::Id(call.robot(&id_or_slug).await?),
+        (None, Some(robot_type)) => RobotChoice::Type(robot_type),
+        (None, None) => return Err(Problem::invalid("Either `robot_id` or `robot_type` is needed.")),
+    };
+    call.account()?;
+    let booked = call.api.lab.book(&call.principal()?, NewBooking { robot, window }).await?;
+    let booking = load(&call, booked.id).await?;
+    if let Some(reason) = booking.rejected_for() {
+        return Err(Problem::new(reason));
+    }
+    let status = if booked.decided { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+    let mut response = with_status(status, &booking);
+    if let Ok(location) = HeaderValue::from_str(&format!("/bookings/{}", booked.id)) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+async fn window(call: &Call, body: &Create) -> Result<Window, Problem> {
+    match (body.starts_at, body.ends_at, body.date, &body.start_time, &body.end_time) {
+        // Milliseconds are what the wire has: what is booked is what is read back.
+        (Some(starts_at), Some(ends_at), ..) => {
+            Window::new(starts_at.trunc_subsecs(3), ends_at.trunc_subsecs(3))
+                .map_err(|_| Problem::invalid("`ends_at` has to be later than `starts_at`."))
+        }
+        (None, None, Some(date), Some(start), Some(end)) => {
+            let (start, end) = (time_of_day("start_time", start)?, time_of_day("end_time", end)?);
+            let rules = call.api.lab.rules();
+            rules
+                .window_on(date, start, end)
+                .map_err(|broken| Problem::because(broken.reason(), broken.to_string()))
+        }
+        _ => Err(Problem::invalid(
+            "A window is needed: `starts_at` and `ends_at`, or `date`, `start_time` and `end_time`.",
+        )),
+    }
+}
+
+fn time_of_day(field: &str, text: &str) -> Result<NaiveTime, Problem> {
+    NaiveTime::parse_from_str(text, "%H:%M")
+        .or_else(|_| NaiveTime::parse_from_str(text, "%H:%M:%S"))
+        .map_err(|_| Problem::invalid(format!("`{field}` is a time of the day, HH:MM.")))
+}
+
+async fn list(call: Call) -> Answer {
+    let owner = if call.reads_all() { None } else { Some(call.account()?) };
+    page(&call, owner).await
+}
+
+async fn list_own(call: Call) -> Answer {
+    page(&call, Some(call.account()?)).await
+}
+
+async fn page(call: &Call, owner: Option<AccountId>) -> Answer {
+    let limit = call.limit()?;
+    let rows = call.api.reads.bookings(owner, call.optional("after")?, limit + 1).await?;
+    let bookings = rows.into_iter().map(Booking::from).collect();
+    Ok(ok(&Page::of(bookings, limit, |booking: &Booking| booking.id.to_string())))
+}
+
+async fn read(call: Call) -> Answer {
+    let booking = load(&call, call.id(0, "booking")?).await?;
+    let own = call.account().is_ok_and(|account| booking.concerns(account));
+    if own || call.reads_all() { Ok(ok(&booking)) } else { Err(Problem::new(Reason::NotYourBooking)) }
+}
+
+async fn cancel(call: Call) -> Answer {
+    let id: BookingId = call.id(0, "booking")?;
+    let booking = load(&call, id).await?;
+    if call.is_admin() && !call.account().is_ok_and(|account| booking.is_of(account)) {
+        let detail = "To end somebody else's booking, terminate it and give the reason.";
+        return Err(Problem::because(Reason::ReasonRequired, detail));
+    }
+    call.api.lab.cancel_booking(&call.principal()?, id).await?;
+    Ok(ok(&load(&call, id).await?))
+}
+
+#[derive(Deserialize)]
+struct Invite {
+    user_id: Option<AccountId>,
+    email: Option<String>,
+}
+
+async fn invite(call: Call) -> Answer {
+    let id: BookingId = call.id(0, "booking")?;
+    let guest = match call.json()? {
+        Invite { user_id: Some(id), .. } => Some(id),
+        Invite { email: Some(email), .. } => call.api.accounts.by_email(&email).await?,
+        Invite { .. } => return Err(Problem::invalid("Either `user_id` or `email` is needed.")),
+    };
+    let guest = guest.ok_or_else(|| Problem::not_found("person"))?;
+    call.api.lab.invite_guest(&call.principal()?, id, guest).await?;
+    Ok(ok(&load(&call, id).await?))
+}
+
+pub(super) async fn load(call: &Call, id: BookingId) -> Result<Booking, Problem> {
+    let row = call.api.reads.booking(id).await?.ok_or_else(|| Problem::not_found("booking"))?;
+    Ok(Booking::from(row))
+}

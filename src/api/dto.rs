@@ -1,0 +1,112 @@
+//! Shapes on the wire that several routes share. Snake case; times RFC 3339 in UTC with milliseconds; ids as text.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use curfew_domain::{AccountId, BookingId, Cause, MediaMode, Reason, RobotId, Role, RoomId};
+use curfew_projections::{BookingRow, RobotRow, Status};
+use serde::Serialize;
+
+use crate::protocol::millis;
+
+/// A person with an account.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct User {
+    pub id: AccountId,
+    pub name: String,
+    pub email: String,
+    pub role: Role,
+    pub suspended: bool,
+    #[serde(with = "millis")]
+    pub created_at: DateTime<Utc>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Booking {
+    pub(super) id: BookingId,
+    user_id: AccountId,
+    /// Null until a booking by type has its robot.
+    robot_id: Option<RobotId>,
+    robot_type: String,
+    #[serde(with = "millis")]
+    starts_at: DateTime<Utc>,
+    #[serde(with = "millis")]
+    ends_at: DateTime<Utc>,
+    room_id: RoomId,
+    status: Status,
+    guests: BTreeSet<AccountId>,
+    /// Why it ended or was cancelled.
+    cause: Option<Cause>,
+    /// Why it was rejected: a code.
+    rejected: Option<&'static str>,
+    #[serde(skip)]
+    rejected_for: Option<Reason>,
+}
+
+impl Booking {
+    pub(super) const fn rejected_for(&self) -> Option<Reason> {
+        self.rejected_for
+    }
+
+    pub(super) fn is_of(&self, account: AccountId) -> bool {
+        self.user_id == account
+    }
+
+    /// Holder or guest.
+    pub(super) fn concerns(&self, account: AccountId) -> bool {
+        self.is_of(account) || self.guests.contains(&account)
+    }
+}
+
+impl From<BookingRow> for Booking {
+    fn from(row: BookingRow) -> Self {
+        Self {
+            id: row.booking_id,
+            user_id: row.account_id,
+            robot_id: row.robot_id,
+            robot_type: row.robot_type,
+            starts_at: row.window.starts_at,
+            ends_at: row.window.ends_at,
+            room_id: row.room_id,
+            status: row.status,
+            guests: row.guests,
+            cause: row.cause,
+            rejected: row.rejected.map(Reason::code),
+            rejected_for: row.rejected,
+        }
+    }
+}
+
+/// An item of the registry.
+#[derive(Serialize)]
+pub(super) struct Robot {
+    pub(super) id: RobotId,
+    slug: String,
+    name: String,
+    pub(super) r#type: String,
+    cameras: Vec<String>,
+    media: MediaMode,
+    pub(super) online: bool,
+    publishing: bool,
+    maintenance: bool,
+    emergency_stop: bool,
+    retired: bool,
+}
+
+impl From<RobotRow> for Robot {
+    fn from(row: RobotRow) -> Self {
+        Self {
+            online: row.is_online(),
+            publishing: row.publishing.is_some(),
+            maintenance: row.maintenance.is_some(),
+            emergency_stop: row.emergency_stop.is_some(),
+            id: row.robot_id,
+            slug: row.slug,
+            name: row.name,
+            r#type: row.robot_type,
+            cameras: row.cameras,
+            media: row.media,
+            retired: row.retired,
+        }
+    }
+}

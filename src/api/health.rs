@@ -1,0 +1,71 @@
+//! What anybody may know: whether the server works, and how a client reaches media.
+
+use std::time::Duration;
+
+use http::Method;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::api::error::Problem;
+use crate::api::request::{Call, ok};
+use crate::api::route::{Access, Answer, Route};
+use crate::protocol::millis;
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::GET, "/health", Access::Public, health),
+        Route::new(Method::GET, "/config", Access::Public, config),
+        Route::new(Method::GET, "/webrtc/config", Access::Any, webrtc_config),
+    ]
+}
+
+/// How long a part may take to answer before it counts as failing.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    service: &'static str,
+    version: &'static str,
+    timestamp: String,
+    /// Signaling connections.
+    connections: usize,
+    /// Open rooms.
+    rooms: usize,
+    /// The last position of the log.
+    position: u64,
+}
+
+async fn health(call: Call) -> Answer {
+    let api = &call.api;
+    let position = api.log.head().borrow().to_owned();
+    if api.log.read_after(position.saturating_sub(1), 1).await.is_err() {
+        return Err(Problem::unavailable("The log does not answer."));
+    }
+    let media = tokio::time::timeout(PATIENCE, api.media.stats());
+    media.await.map_err(|_| Problem::unavailable("The media port does not answer.")).map(drop)?;
+    let lab = api.lab.health();
+    if lab.clock_behind {
+        return Err(Problem::unavailable(
+            "The clock is behind the log; no session runs until it has caught up.",
+        ));
+    }
+    Ok(ok(&Health {
+        status: "healthy",
+        service: "curfew",
+        version: env!("CARGO_PKG_VERSION"),
+        timestamp: millis::to_string(&api.clock.wall()),
+        connections: lab.connections,
+        rooms: lab.rooms,
+        position,
+    }))
+}
+
+/// No STUN or TURN server is needed: the server is ICE-lite, at an address that clients can reach.
+async fn config(_: Call) -> Answer {
+    Ok(ok(&json!({ "iceServers": [] })))
+}
+
+async fn webrtc_config(_: Call) -> Answer {
+    Ok(ok(&json!({ "ice_servers": [], "ice_transport_policy": "all", "bundle_policy": "max-bundle" })))
+}

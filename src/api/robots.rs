@@ -1,0 +1,41 @@
+//! The robots as everybody may see them.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use serde::Serialize;
+
+use crate::api::dto::Robot;
+use crate::api::request::{Call, ok};
+use crate::api::route::{Access, Answer, Route};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![Route::new(Method::GET, "/robots", Access::Any, list)]
+}
+
+#[derive(Serialize)]
+struct Robots {
+    /// The types there are.
+    robots: Vec<String>,
+    registry: Vec<Robot>,
+    /// By type.
+    details: BTreeMap<String, Details>,
+}
+
+#[derive(Default, Serialize)]
+struct Details {
+    count: usize,
+    online: usize,
+}
+
+async fn list(call: Call) -> Answer {
+    let registry: Vec<Robot> =
+        call.api.reads.fleet().await?.into_iter().filter(|row| !row.retired).map(Robot::from).collect();
+    let mut details = BTreeMap::<String, Details>::new();
+    for robot in &registry {
+        let entry = details.entry(robot.r#type.clone()).or_default();
+        entry.count += 1;
+        entry.online += usize::from(robot.online);
+    }
+    Ok(ok(&Robots { robots: details.keys().cloned().collect(), registry, details }))
+}

@@ -1,0 +1,168 @@
+//! The table of routes and how a request finds its handler: address and method first, then who asks, then the body.
+//!
+//! Nothing of a body is read for somebody who may not call.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use http::Method;
+use warp::reply::Response;
+
+use crate::api::error::Problem;
+use crate::api::request::{Call, Params};
+
+pub(super) type Answer = Result<Response, Problem>;
+
+/// Who may call a route. Everything else is refused before its handler runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Public,
+    /// Viewers and admins; auditors where it only reads.
+    Any,
+    Admin,
+    /// Auditors and admins.
+    Audit,
+    /// Robots with their credential, and nobody else.
+    Robot,
+}
+
+type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, Answer> + Send + Sync>;
+
+/// A route: a method, an address in which `{…}` stands for any one segment, and what answers there.
+#[derive(Clone)]
+pub(super) struct Route {
+    method: Method,
+    pattern: &'static str,
+    pub(super) access: Access,
+    pub(super) handler: Handler,
+}
+
+impl Route {
+    pub(super) fn new<F, A>(method: Method, pattern: &'static str, access: Access, handler: F) -> Self
+    where
+        F: Fn(Call) -> A + Send + Sync + 'static,
+        A: Future<Output = Answer> + Send + 'static,
+    {
+        Self { method, pattern, access, handler: Arc::new(move |call| Box::pin(handler(call))) }
+    }
+
+    /// Whether it changes nothing, so that auditors may call it.
+    pub(super) fn reads(&self) -> bool {
+        self.method == Method::GET
+    }
+}
+
+/// All routes. The first whose address fits is taken.
+#[derive(Clone)]
+pub(super) struct Table(Arc<[Route]>);
+
+/// What became of looking for a route.
+pub(super) enum Found {
+    Route(Route, Params),
+    /// The address is known, with these methods.
+    OtherMethods(String),
+    Nothing,
+}
+
+impl Table {
+    pub(super) fn new(routes: Vec<Route>) -> Self {
+        Self(routes.into())
+    }
+
+    pub(super) fn find(&self, method: &Method, path: &str) -> Found {
+        let fitting: Vec<_> =
+            self.0.iter().filter_map(|route| Some((route, fit(route.pattern, path)?))).collect();
+        if let Some((route, params)) = fitting.iter().find(|(route, _)| route.method == *method) {
+            return Found::Route((*route).clone(), Params(params.clone()));
+        }
+        if fitting.is_empty() {
+            return Found::Nothing;
+        }
+        let mut methods: Vec<_> = fitting.iter().map(|(route, _)| route.method.as_str()).collect();
+        methods.sort_unstable();
+        methods.dedup();
+        Found::OtherMethods(methods.join(", "))
+    }
+}
+
+/// The segments that stand where the pattern has `{…}`, percent-decoded; None where the path does not fit.
+fn fit(pattern: &str, path: &str) -> Option<Vec<String>> {
+    let (mut patterns, mut segments) = (pattern.split('/'), path.split('/'));
+    let mut params = Vec::new();
+    loop {
+        match (patterns.next(), segments.next()) {
+            (None, None) => return Some(params),
+            (Some(pattern), Some(segment)) if pattern.starts_with('{') && !segment.is_empty() => {
+                params.push(percent_decode(segment)?);
+            }
+            (Some(pattern), Some(segment)) if pattern == segment => {}
+            _ => return None,
+        }
+    }
+}
+
+/// RFC 3986, section 2.1. None where it is malformed or no UTF-8.
+fn percent_decode(text: &str) -> Option<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let byte = match byte {
+            b'%' => {
+                let (high, low) = (char::from(bytes.next()?), char::from(bytes.next()?));
+                u8::try_from(high.to_digit(16)? * 16 + low.to_digit(16)?).ok()?
+            }
+            plain => plain,
+        };
+        decoded.push(byte);
+    }
+    String::from_utf8(decoded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use warp::Reply;
+
+    fn table() -> Table {
+        let route = |method, pattern| {
+            Route::new(method, pattern, Access::Public, |_| async { Ok(warp::reply().into_response()) })
+        };
+        Table::new(vec![
+            route(Method::GET, "/bookings"),
+            route(Method::POST, "/bookings"),
+            route(Method::GET, "/bookings/schedule"),
+            route(Method::GET, "/bookings/{id}"),
+            route(Method::DELETE, "/bookings/{id}"),
+            route(Method::POST, "/bookings/{id}/guests"),
+        ])
+    }
+
+    fn find(method: Method, path: &str) -> String {
+        match table().find(&method, path) {
+            Found::Route(route, params) => format!("{} {:?}", route.pattern, params.0),
+            Found::OtherMethods(allow) => allow,
+            Found::Nothing => "nothing".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_request_finds_its_route() {
+        let cases = [
+            (Method::GET, "/bookings", "/bookings []"),
+            (Method::GET, "/bookings/schedule", "/bookings/schedule []"),
+            (Method::GET, "/bookings/7", r#"/bookings/{id} ["7"]"#),
+            (Method::GET, "/bookings/a%20b%2Fc", r#"/bookings/{id} ["a b/c"]"#),
+            (Method::GET, "/bookings/%zz", "nothing"),
+            (Method::GET, "/bookings/%ff", "nothing"),
+            (Method::GET, "/bookings/", "nothing"),
+            (Method::GET, "/bookings/7/guests/8", "nothing"),
+            (Method::PUT, "/bookings", "GET, POST"),
+            (Method::PUT, "/bookings/7", "DELETE, GET"),
+            (Method::GET, "/", "nothing"),
+        ];
+        for (method, path, expected) in cases {
+            assert_eq!(find(method.clone(), path), expected, "{method} {path}");
+        }
+    }
+}

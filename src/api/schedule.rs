@@ -1,0 +1,183 @@
+//! What is free and what is taken, in the lab's local days.
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+use curfew_domain::{AccountId, LabRules, RobotId, Window};
+use curfew_projections::BookingRow;
+use http::Method;
+use serde::Serialize;
+
+use crate::api::error::Problem;
+use crate::api::request::{Call, ok};
+use crate::api::route::{Access, Answer, Route};
+use crate::protocol::millis;
+
+/// Days that one look at the schedule may take in.
+const MOST_DAYS: i64 = 62;
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::GET, "/bookings/available-slots", Access::Any, available_slots),
+        Route::new(Method::GET, "/bookings/schedule", Access::Any, schedule),
+    ]
+}
+
+#[derive(Serialize)]
+struct AvailableSlots {
+    date: NaiveDate,
+    robot_type: String,
+    available_slots: Vec<Slot>,
+    working_hours: Hours,
+    /// Hours.
+    max_session_duration: f64,
+    /// Hours.
+    slot_duration: f64,
+    zone: String,
+}
+
+/// Local times of the lab; the same in UTC beside them.
+#[derive(Serialize)]
+struct Slot {
+    date: NaiveDate,
+    start_time: String,
+    end_time: String,
+    robot_type: String,
+    duration_hours: f64,
+    #[serde(with = "millis")]
+    starts_at: DateTime<Utc>,
+    #[serde(with = "millis")]
+    ends_at: DateTime<Utc>,
+}
+
+#[derive(Serialize)]
+struct Hours {
+    start: String,
+    end: String,
+}
+
+async fn available_slots(call: Call) -> Answer {
+    let (date, robot_type): (NaiveDate, String) = (call.query("date")?, call.query("robot_type")?);
+    let rules = call.api.lab.rules();
+    let robots: Vec<_> = call
+        .api
+        .reads
+        .fleet()
+        .await?
+        .into_iter()
+        .filter(|robot| robot.robot_type == robot_type && !robot.retired)
+        .map(|robot| robot.robot_id)
+        .collect();
+    let taken = taken(&call, &rules, date, date).await?;
+    let buffer = TimeDelta::seconds(rules.buffer_s.into());
+    let free = |window: &Window| {
+        let busy = |robot| {
+            taken.iter().any(|row| row.robot_id == Some(robot) && row.window.is_within(buffer, window))
+        };
+        robots.iter().any(|robot| !busy(*robot))
+    };
+    let slots = rules.slots_on(date, call.api.clock.wall()).into_iter().filter(free);
+    let available_slots = slots.map(|window| slot(&rules, &robot_type, window)).collect();
+    Ok(ok(&AvailableSlots {
+        date,
+        robot_type: robot_type.clone(),
+        available_slots,
+        working_hours: working_hours(&rules),
+        max_session_duration: hours(TimeDelta::minutes(rules.max_minutes.into())),
+        slot_duration: hours(TimeDelta::minutes(rules.slot_minutes.into())),
+        zone: rules.zone.name().to_owned(),
+    }))
+}
+
+#[derive(Serialize)]
+struct Schedule {
+    items: Vec<Taken>,
+}
+
+/// A slot of a robot that somebody has. Who, only admins learn.
+#[derive(Serialize)]
+struct Taken {
+    robot_id: RobotId,
+    #[serde(with = "millis")]
+    starts_at: DateTime<Utc>,
+    #[serde(with = "millis")]
+    ends_at: DateTime<Utc>,
+    mine: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<AccountId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+async fn schedule(call: Call) -> Answer {
+    let (first, last): (NaiveDate, NaiveDate) = (call.query("start_date")?, call.query("end_date")?);
+    if last < first || (last - first).num_days() >= MOST_DAYS {
+        return Err(Problem::invalid(format!("`end_date` is up to {MOST_DAYS} days from `start_date`.")));
+    }
+    let rules = call.api.lab.rules();
+    let mine = call.account().ok();
+    let mut items = Vec::new();
+    for row in taken(&call, &rules, first, last).await? {
+        let Some(robot_id) = row.robot_id else { continue };
+        let holder = call.is_admin().then_some(row.account_id);
+        let name = match holder {
+            Some(holder) => call.api.accounts.name(holder).await?,
+            None => None,
+        };
+        let Window { starts_at, ends_at } = row.window;
+        items.push(Taken {
+            robot_id,
+            starts_at,
+            ends_at,
+            mine: mine == Some(row.account_id),
+            user_id: holder,
+            name,
+        });
+    }
+    Ok(ok(&Schedule { items }))
+}
+
+/// The bookings that hold a slot on the lab's days from `first` to `last`.
+async fn taken(
+    call: &Call,
+    rules: &LabRules,
+    first: NaiveDate,
+    last: NaiveDate,
+) -> Result<Vec<BookingRow>, Problem> {
+    // No zone is further from UTC than a day; what this takes in too much is dropped below, by local date.
+    let utc = |date: Option<NaiveDate>| date.map(|date| date.and_time(NaiveTime::MIN).and_utc());
+    let span = utc(first.checked_sub_days(Days::new(1))).zip(utc(last.checked_add_days(Days::new(2))));
+    let (from, to) = span.ok_or_else(|| Problem::invalid("There is no such date."))?;
+    let local = |at: DateTime<Utc>| at.with_timezone(&rules.zone).date_naive();
+    let mut rows = call.api.reads.bookings_between(from, to).await?;
+    rows.retain(|row| {
+        let last_instant = row.window.ends_at - TimeDelta::microseconds(1);
+        row.status.is_live() && local(row.window.starts_at) <= last && local(last_instant) >= first
+    });
+    Ok(rows)
+}
+
+fn slot(rules: &LabRules, robot_type: &str, window: Window) -> Slot {
+    let local = |at: DateTime<Utc>| at.with_timezone(&rules.zone);
+    Slot {
+        date: local(window.starts_at).date_naive(),
+        start_time: local(window.starts_at).format("%H:%M").to_string(),
+        end_time: local(window.ends_at).format("%H:%M").to_string(),
+        robot_type: robot_type.to_owned(),
+        duration_hours: hours(window.length()),
+        starts_at: window.starts_at,
+        ends_at: window.ends_at,
+    }
+}
+
+fn working_hours(rules: &LabRules) -> Hours {
+    match rules.open_hours {
+        Some(hours) => {
+            Hours { start: hours.from.format("%H:%M").to_string(), end: hours.to.format("%H:%M").to_string() }
+        }
+        None => Hours { start: "00:00".to_owned(), end: "00:00".to_owned() },
+    }
+}
+
+fn hours(length: TimeDelta) -> f64 {
+    // Lengths are days at most: exact in a float.
+    length.num_seconds() as f64 / 3_600.0
+}

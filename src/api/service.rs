@@ -1,0 +1,133 @@
+//! The whole as one function from request to response: the guard in front, the table of routes, the console and the
+//! signaling beside it, and the problems that none of them took.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Buf;
+use futures_util::Stream;
+use http::header::{self, HeaderValue};
+use http::{HeaderMap, Method, Request};
+use hyper::body::Body;
+use hyper_util::service::TowerToHyperService;
+use warp::filters::BoxedFilter;
+use warp::path::FullPath;
+use warp::reject::{Reject, Rejection};
+use warp::reply::Response;
+use warp::{Filter, Reply};
+
+use crate::api::error::{Problem, from_rejection, render};
+use crate::api::listener::Via;
+use crate::api::origin::{Origins, Verdict, expose};
+use crate::api::request::{Call, Params, read_body};
+use crate::api::route::{Found, Route};
+use crate::api::{Api, table};
+
+/// Answers requests, whatever they came in by. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    routes: BoxedFilter<(Response,)>,
+    origins: Arc<Origins>,
+}
+
+impl Service {
+    /// `beside` is what is served besides REST: signaling, console.
+    pub fn new(api: &Arc<Api>, beside: BoxedFilter<(Response,)>) -> Self {
+        let origins = Arc::new(Origins::new(&api.allowed_origins));
+        let routes = rest(Arc::clone(api)).or(beside).unify().recover(recover).unify().boxed();
+        Self { routes, origins }
+    }
+
+    pub async fn call<B>(&self, request: Request<B>) -> Result<Response, Infallible>
+    where
+        B: Body + Send + Sync + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let path = request.uri().path().to_owned();
+        let (origin, response) = match self.origins.judge(&request) {
+            Verdict::Answer(response) => (None, response),
+            Verdict::Pass(origin) => {
+                let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
+                (origin, hyper::service::Service::call(&routes, request).await?)
+            }
+        };
+        let mut response = render(response, &path);
+        let headers = response.headers_mut();
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        if let Some(origin) = origin {
+            expose(headers, origin);
+        }
+        Ok(response)
+    }
+}
+
+/// The address is known, and not with this method.
+#[derive(Debug)]
+struct OtherMethods(String);
+
+impl Reject for OtherMethods {}
+
+/// The table as a filter that rejects what it does not know before it touches the body.
+fn rest(api: Arc<Api>) -> BoxedFilter<(Response,)> {
+    let table = table();
+    warp::method()
+        .and(warp::path::full())
+        .and_then(move |method: Method, path: FullPath| {
+            let found = table.find(&method, path.as_str());
+            async move {
+                match found {
+                    Found::Route(route, params) => Ok((route, params)),
+                    Found::OtherMethods(methods) => Err(warp::reject::custom(OtherMethods(methods))),
+                    Found::Nothing => Err(warp::reject::not_found()),
+                }
+            }
+        })
+        .and(warp::query::<HashMap<String, String>>())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::get::<Via>())
+        .and(warp::body::stream())
+        .then(move |(route, params), query, headers, via, body| {
+            let api = Arc::clone(&api);
+            async move {
+                let mut response = match answer(api, route, params, query, headers, via, body).await {
+                    Ok(response) => response,
+                    Err(problem) => problem.into_response(),
+                };
+                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                response
+            }
+        })
+        .boxed()
+}
+
+/// Who asks first; then the body; then the handler.
+async fn answer<S, B>(
+    api: Arc<Api>,
+    route: Route,
+    params: Params,
+    query: HashMap<String, String>,
+    headers: HeaderMap,
+    via: Via,
+    body: S,
+) -> Result<Response, Problem>
+where
+    S: Stream<Item = Result<B, warp::Error>> + Send,
+    B: Buf + Send,
+{
+    let who = api.auth.admit(&route, &headers, via).await?;
+    let body = read_body(&headers, body, api.body_bytes, api.body_timeout).await?;
+    (route.handler)(Call { api, who, via, params, query, body }).await
+}
+
+async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
+    let Some(OtherMethods(methods)) = rejection.find() else {
+        return Ok(from_rejection(&rejection).into_response());
+    };
+    let mut response = Problem::method_not_allowed().into_response();
+    if let Ok(allow) = HeaderValue::from_str(methods) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    Ok(response)
+}

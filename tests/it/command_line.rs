@@ -1,0 +1,145 @@
+//! The built program: administration through a running server and without one, and a server's life as a process.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+
+use crate::support::{Client, PASSWORD, TestApp};
+
+async fn curfew(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_curfew")).args(args).output().await.expect("runs")
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+/// Adds, lists and changes people and robots in a data folder, whether a server runs there or not.
+async fn administer(data: &Path) -> (Value, String) {
+    let data = data.to_str().expect("text");
+    let add = [
+        "user",
+        "add",
+        "--data",
+        data,
+        "--name",
+        "Ada",
+        "--email",
+        "ada@lab.example",
+        "--role",
+        "admin",
+        "--json",
+    ];
+    let added: Value = serde_json::from_str(&stdout(&curfew(&add).await)).expect("JSON");
+    assert_eq!(added["role"], "admin");
+    assert_eq!(added["password"].as_str().expect("a password").len(), 20);
+    let twice = curfew(&add).await;
+    assert_eq!(twice.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&twice.stderr).contains("Another account has this e-mail"));
+    let listed: Value =
+        serde_json::from_str(&stdout(&curfew(&["user", "list", "--data", data, "--json"]).await))
+            .expect("JSON");
+    assert_eq!((listed.as_array().expect("a list").len(), &listed[0]["id"]), (1, &added["id"]));
+    let suspend = ["user", "suspend", "--data", data, "ada@lab.example", "--reason", "on leave"];
+    assert!(stdout(&curfew(&suspend).await).contains("suspended"));
+    stdout(&curfew(&["user", "suspend", "--data", data, "ada@lab.example", "--undo"]).await);
+    let link = stdout(&curfew(&["user", "reset-password", "--data", data, "ada@lab.example"]).await);
+    assert!(link.contains("/#/redeem/"), "{link}");
+    let robot = [
+        "robot-registry",
+        "add",
+        "--data",
+        data,
+        "--slug",
+        "turtle",
+        "--name",
+        "Turtle",
+        "--type",
+        "turtlebot",
+    ];
+    assert!(stdout(&curfew(&robot).await).starts_with("added turtle"));
+    let token = stdout(&curfew(&["robot-registry", "credential", "--data", data, "turtle", "--json"]).await);
+    let token: Value = serde_json::from_str(&token).expect("JSON");
+    let list = stdout(&curfew(&["robot-registry", "list", "--data", data]).await);
+    assert!(list.contains("turtle") && list.contains("offline"), "{list}");
+    (added, token["token"].as_str().expect("a token").to_owned())
+}
+
+#[tokio::test]
+async fn administration_goes_through_the_running_server() {
+    let app = TestApp::start().await;
+    let (ada, token) = administer(&app.config.data).await;
+    let login = json!({"email": "ada@lab.example", "password": ada["password"]});
+    let reply = app.anyone().post("/auth/login", login).await;
+    assert_eq!((reply.status, &reply.body["user"]["id"]), (200, &ada["id"]));
+    let robot = app.anyone().with_token(&token).get("/robots").await;
+    assert_eq!(robot.refusal(), (403, "wrong_role"), "the credential is known");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn administration_works_on_a_folder_that_no_server_holds() {
+    let app = TestApp::start().await;
+    let (config, folder) = (app.config.clone(), app.folder);
+    app.app.shutdown().await;
+    administer(&config.data).await;
+    drop(folder);
+}
+
+#[tokio::test]
+async fn wrong_use_fails_with_2_and_anything_else_with_1() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let missing = folder.path().join("none");
+    let missing = missing.to_str().expect("text");
+    let cases: [(&[&str], i32); 6] = [
+        (&[], 2),
+        (&["fly"], 2),
+        (&["user", "add", "--data", missing], 2),
+        (&["user", "list", "--data", missing], 1),
+        (&["serve", "--config", missing], 1),
+        (&["--help"], 0),
+    ];
+    for (args, code) in cases {
+        assert_eq!(curfew(args).await.status.code(), Some(code), "{args:?}");
+    }
+    assert!(!Path::new(missing).exists(), "no folder is made by a misspelling");
+}
+
+#[tokio::test]
+async fn a_server_greets_serves_and_leaves_when_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let mut server = Command::new(env!("CARGO_BIN_EXE_curfew"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().expect("text")])
+        .env("CURFEW_MEDIA__LISTEN", "127.0.0.1:0")
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("starts");
+    let mut lines = BufReader::new(server.stdout.take().expect("piped")).lines();
+    let mut url = None;
+    let token = loop {
+        let line = lines.next_line().await.expect("readable").expect("not over yet");
+        if let Some(found) = line.strip_prefix("Serving on http://") {
+            url = Some(found.to_owned());
+        } else if let Some((_, token)) = line.split_once("/#/redeem/") {
+            break token.to_owned();
+        }
+    };
+    let client = Client::new(url.expect("told first").parse().expect("an address"));
+    let body = json!({"token": token, "name": "Ada", "email": "ada@lab.example", "password": PASSWORD});
+    assert_eq!(client.post("/auth/redeem", body).await.status, 200);
+    let second = curfew(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().expect("text")]).await;
+    assert_eq!(second.status.code(), Some(1), "one server at a time");
+    let pid = server
+        .id()
+        .and_then(|id| rustix::process::Pid::from_raw(id.try_into().expect("a pid")))
+        .expect("runs");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told");
+    assert!(server.wait().await.expect("ends").success());
+    assert!(!data.join("admin.sock").exists());
+}
