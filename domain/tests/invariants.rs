@@ -4,7 +4,8 @@
 mod world;
 
 use cqrs_es::Aggregate;
-use curfew_domain::{Account, Booking, Fact, Robot, Room};
+use curfew_domain::booking::State;
+use curfew_domain::{Account, Booking, Fact, Phase, Robot, Room};
 use proptest::prelude::*;
 use world::World;
 use world::ops::ops;
@@ -18,9 +19,31 @@ proptest! {
         for op in &ops {
             world.perform(op);
         }
+        world.settle();
+        assert_all_agree(&world);
         world.wind_down();
         assert_nothing_is_left(&world);
         assert_the_log_tells_the_state(&world);
+    }
+}
+
+/// When the workflow rests, each booking that goes on has exactly its window on its robot and in its holder's account.
+fn assert_all_agree(world: &World) {
+    let goes_on = |state: &&State| matches!(state.phase, Phase::Confirmed | Phase::Active);
+    for state in world.bookings.values().filter_map(Booking::state).filter(goes_on) {
+        if state.window.has_ended(world.now) {
+            continue;
+        }
+        let robot_id = state.robot_id.expect("a confirmed booking has a robot");
+        let slot = world.robots[&robot_id].slot(state.booking_id).map(|slot| slot.window);
+        let claim = world.accounts[&state.holder].claim(state.booking_id).map(|claim| claim.window);
+        assert_eq!((slot, claim), (Some(state.window), Some(state.window)), "slot or window of {state:?}");
+        assert!(state.pending.is_none() && state.ending.is_none(), "a change is never decided: {state:?}");
+        let room = world.rooms.get(&state.room_id).filter(|room| room.is_open());
+        // A deadline that has come is not moved on, so that the session ends with its room.
+        if let Some(deadline) = room.and_then(Room::deadline).filter(|deadline| *deadline > world.now) {
+            assert_eq!(deadline, state.window.ends_at, "deadline of {state:?}");
+        }
     }
 }
 

@@ -300,3 +300,15 @@ fn a_command_to_nobody_is_refused_as_such() {
     assert_eq!(refused, Refused::Booking(curfew_domain::BookingError::NotRequested));
     assert_eq!(curfew_domain::Refusal::reason(&refused), Reason::NotFound);
 }
+
+#[test]
+fn a_session_that_starts_with_an_extension_on_its_way_gets_the_new_deadline() {
+    let mut world = World::new(0);
+    let (wanted, longer) = (window(&world, 0, 60), window(&world, 0, 90));
+    let booking_id = book(&mut world, account(0), robot(0), wanted);
+    let extend = extend(&world, longer.ends_at, account(0), false);
+    world.carry(Routed::Booking(booking_id, extend)).expect("is asked for");
+    let now = world.now;
+    order(&mut world, booking_id, BookingCommand::StartSession { now });
+    assert_eq!(room(&world, booking_id).deadline(), Some(longer.ends_at));
+}

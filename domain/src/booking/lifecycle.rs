@@ -127,7 +127,7 @@ impl Booking {
             robot_id,
             holder: state.holder,
             window: state.window,
-            change_no: state.change_no,
+            change_no: state.carried_out,
             viewer_limit: state.viewer_limit,
             due_at: state.window.starts_at,
             started_at: now,
