@@ -3,6 +3,7 @@
 //! Results go to stdout, everything else to stderr. No rule and no wiring lives here: commands ask a server, or start one.
 
 mod data_folder;
+mod demo;
 pub(crate) mod http;
 pub mod load;
 mod output;
@@ -30,6 +31,7 @@ struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
     Serve(serve::ServeArgs),
     Robot(robot::RobotArgs),
     Load(load::LoadArgs),
@@ -65,6 +67,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         telemetry::start("warn");
     }
     match command {
+        Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Robot(args) => robot::run(args).await,
         Command::Load(args) => load::run(args).await,
