@@ -22,7 +22,7 @@ pub(super) fn routes() -> Vec<Route> {
     let mut routes = accounts::admin_routes();
     routes.extend([
         Route::new(Method::GET, "/admin/robots", Access::Admin, robots),
-        Route::new(Method::POST, "/admin/robots", Access::Admin, register),
+        Route::new(Method::POST, "/admin/robots", Access::Admin, register).repeatable(),
         Route::new(Method::PATCH, "/admin/robots/{id}", Access::Admin, update),
         Route::new(Method::DELETE, "/admin/robots/{id}", Access::Admin, retire),
         Route::new(Method::POST, "/admin/robots/{id}/credentials", Access::Admin, issue_credential),
@@ -32,7 +32,7 @@ pub(super) fn routes() -> Vec<Route> {
             Access::Admin,
             revoke_credential,
         ),
-        Route::new(Method::POST, "/admin/robots/{id}/watch", Access::Admin, watch),
+        Route::new(Method::POST, "/admin/robots/{id}/watch", Access::Admin, watch).repeatable(),
         Route::new(Method::POST, "/admin/bookings/{id}/terminate", Access::Admin, terminate),
         Route::new(Method::GET, "/admin/rules", Access::Admin, rules),
         Route::new(Method::PUT, "/admin/rules", Access::Admin, change_rules),

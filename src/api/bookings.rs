@@ -14,7 +14,7 @@ use crate::api::route::{Access, Answer, Route};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new(Method::POST, "/bookings", Access::Any, create),
+        Route::new(Method::POST, "/bookings", Access::Any, create).repeatable(),
         Route::new(Method::GET, "/bookings", Access::Any, list),
         Route::new(Method::GET, "/my-bookings", Access::Any, list_own),
         Route::new(Method::GET, "/bookings/{id}", Access::Any, read),

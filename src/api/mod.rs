@@ -10,6 +10,7 @@ mod bookings;
 mod dto;
 pub mod error;
 mod health;
+mod idempotency;
 pub mod listener;
 mod origin;
 mod password;
@@ -37,7 +38,7 @@ use crate::api::token::Tokens;
 use crate::clock::SharedClock;
 use crate::config::{Config, origin_of};
 use crate::media::Media;
-use crate::store::{Log, Reads};
+use crate::store::{Idempotency, Log, Reads};
 
 /// What the routes answer from.
 pub struct Api {
@@ -48,6 +49,7 @@ pub struct Api {
     clock: SharedClock,
     auth: Auth,
     accounts: Accounts,
+    idempotency: Idempotency,
     registration: bool,
     body_bytes: usize,
     body_timeout: Duration,
@@ -77,6 +79,7 @@ impl Api {
         Ok(Arc::new(Self {
             auth: Auth::new(tokens, parts.lab.clone(), Arc::clone(&parts.clock)),
             accounts,
+            idempotency: parts.log.idempotency(),
             lab: parts.lab,
             log: parts.log,
             reads: parts.reads,

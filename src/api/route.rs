@@ -35,6 +35,8 @@ pub(super) struct Route {
     method: Method,
     pattern: &'static str,
     pub(super) access: Access,
+    /// Whether a reply may be kept and given again. Not where it, or what it answers, carries a secret.
+    pub(super) repeatable: bool,
     pub(super) handler: Handler,
 }
 
@@ -44,7 +46,18 @@ impl Route {
         F: Fn(Call) -> A + Send + Sync + 'static,
         A: Future<Output = Answer> + Send + 'static,
     {
-        Self { method, pattern, access, handler: Arc::new(move |call| Box::pin(handler(call))) }
+        Self {
+            method,
+            pattern,
+            access,
+            repeatable: false,
+            handler: Arc::new(move |call| Box::pin(handler(call))),
+        }
+    }
+
+    /// Takes an `Idempotency-Key`.
+    pub(super) fn repeatable(self) -> Self {
+        Self { repeatable: true, ..self }
     }
 
     /// Whether it changes nothing, so that auditors may call it.
@@ -57,9 +70,16 @@ impl Route {
 #[derive(Clone)]
 pub(super) struct Table(Arc<[Route]>);
 
+/// A route and the address that fits it.
+pub(super) struct Matched {
+    pub(super) route: Route,
+    pub(super) params: Params,
+    pub(super) path: String,
+}
+
 /// What became of looking for a route.
 pub(super) enum Found {
-    Route(Route, Params),
+    Route(Box<Matched>),
     /// The address is known, with these methods.
     OtherMethods(String),
     Nothing,
@@ -73,8 +93,15 @@ impl Table {
     pub(super) fn find(&self, method: &Method, path: &str) -> Found {
         let fitting: Vec<_> =
             self.0.iter().filter_map(|route| Some((route, fit(route.pattern, path)?))).collect();
+        // A HEAD is answered like a GET, and hyper leaves the body out.
+        let method = if method == Method::HEAD { &Method::GET } else { method };
         if let Some((route, params)) = fitting.iter().find(|(route, _)| route.method == *method) {
-            return Found::Route((*route).clone(), Params(params.clone()));
+            let params = Params(params.clone());
+            return Found::Route(Box::new(Matched {
+                route: (*route).clone(),
+                params,
+                path: path.to_owned(),
+            }));
         }
         if fitting.is_empty() {
             return Found::Nothing;
@@ -140,7 +167,7 @@ mod tests {
 
     fn find(method: Method, path: &str) -> String {
         match table().find(&method, path) {
-            Found::Route(route, params) => format!("{} {:?}", route.pattern, params.0),
+            Found::Route(found) => format!("{} {:?}", found.route.pattern, found.params.0),
             Found::OtherMethods(allow) => allow,
             Found::Nothing => "nothing".to_owned(),
         }
@@ -157,6 +184,7 @@ mod tests {
             (Method::GET, "/bookings/%ff", "nothing"),
             (Method::GET, "/bookings/", "nothing"),
             (Method::GET, "/bookings/7/guests/8", "nothing"),
+            (Method::HEAD, "/bookings", "/bookings []"),
             (Method::PUT, "/bookings", "GET, POST"),
             (Method::PUT, "/bookings/7", "DELETE, GET"),
             (Method::GET, "/", "nothing"),

@@ -20,9 +20,9 @@ use warp::{Filter, Reply};
 use crate::api::error::{Problem, from_rejection, render};
 use crate::api::listener::Via;
 use crate::api::origin::{Origins, Verdict, expose};
-use crate::api::request::{Call, Params, read_body};
-use crate::api::route::{Found, Route};
-use crate::api::{Api, table};
+use crate::api::request::{Call, read_body};
+use crate::api::route::{Found, Matched};
+use crate::api::{Api, idempotency, table};
 
 /// Answers requests, whatever they came in by. Cheap to clone.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ fn rest(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             let found = table.find(&method, path.as_str());
             async move {
                 match found {
-                    Found::Route(route, params) => Ok((route, params)),
+                    Found::Route(matched) => Ok(matched),
                     Found::OtherMethods(methods) => Err(warp::reject::custom(OtherMethods(methods))),
                     Found::Nothing => Err(warp::reject::not_found()),
                 }
@@ -88,10 +88,10 @@ fn rest(api: Arc<Api>) -> BoxedFilter<(Response,)> {
         .and(warp::header::headers_cloned())
         .and(warp::ext::get::<Via>())
         .and(warp::body::stream())
-        .then(move |(route, params), query, headers, via, body| {
+        .then(move |matched: Box<Matched>, query, headers, via, body| {
             let api = Arc::clone(&api);
             async move {
-                let mut response = match answer(api, route, params, query, headers, via, body).await {
+                let mut response = match answer(api, *matched, query, headers, via, body).await {
                     Ok(response) => response,
                     Err(problem) => problem.into_response(),
                 };
@@ -105,8 +105,7 @@ fn rest(api: Arc<Api>) -> BoxedFilter<(Response,)> {
 /// Who asks first; then the body; then the handler.
 async fn answer<S, B>(
     api: Arc<Api>,
-    route: Route,
-    params: Params,
+    matched: Matched,
     query: HashMap<String, String>,
     headers: HeaderMap,
     via: Via,
@@ -116,9 +115,10 @@ where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf + Send,
 {
+    let Matched { route, params, path } = matched;
     let who = api.auth.admit(&route, &headers, via).await?;
     let body = read_body(&headers, body, api.body_bytes, api.body_timeout).await?;
-    (route.handler)(Call { api, who, via, params, query, body }).await
+    idempotency::once(&route, &headers, &path, Call { api, who, via, params, query, body }).await
 }
 
 async fn recover(rejection: Rejection) -> Result<Response, Infallible> {

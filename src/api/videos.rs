@@ -37,31 +37,41 @@ struct Signaling {
 }
 
 async fn videos(call: Call) -> Answer {
-    let wanted = call.param(0);
-    let fits = |robot: &RobotRow| {
-        robot.robot_type == wanted || robot.slug == wanted || robot.robot_id.to_string() == wanted
-    };
-    let fleet: Vec<_> =
-        call.api.reads.fleet().await?.into_iter().filter(|robot| !robot.retired && fits(robot)).collect();
-    let booked = match call.account() {
-        Ok(account) => booked(&call, account, &fleet).await?,
-        Err(_) => None,
-    };
-    let (robot_id, ends_at) = match (booked, fleet.first()) {
-        (Some((robot, ends_at)), _) => (robot, Some(ends_at)),
-        (None, Some(robot)) if call.is_admin() => (robot.robot_id, None),
-        (None, None) if call.is_admin() => return Err(Problem::not_found("robot")),
-        _ => {
-            let detail = format!("No active booking session for robot {wanted}");
-            return Err(Problem::because(Reason::NoActiveBooking, detail));
-        }
-    };
-    let cameras = fleet.into_iter().find(|robot| robot.robot_id == robot_id).map(|robot| robot.cameras);
-    let streams =
-        cameras.unwrap_or_default().into_iter().map(|camera| Stream { r#type: "webrtc", camera }).collect();
+    let (robot, ends_at) = robot_to_watch(&call, call.param(0)).await?;
+    let streams = robot.cameras.into_iter().map(|camera| Stream { r#type: "webrtc", camera }).collect();
     let websocket = format!("{}/ws", call.api.base_url.replacen("http", "ws", 1));
     let ends_at = ends_at.map(|at| millis::to_string(&at));
-    Ok(ok(&Videos { robot_id, ends_at, streams, signaling: Signaling { websocket } }))
+    Ok(ok(&Videos { robot_id: robot.robot_id, ends_at, streams, signaling: Signaling { websocket } }))
+}
+
+/// The robot of this type (or id, or slug) that the caller has now, as holder or guest, and until when. An admin without a
+/// booking gets the first there is, and no end.
+pub(super) async fn robot_to_watch(
+    call: &Call,
+    wanted: &str,
+) -> Result<(RobotRow, Option<DateTime<Utc>>), Problem> {
+    let mut fleet = call.api.reads.fleet().await?;
+    fleet.retain(|robot| {
+        let is_meant =
+            robot.robot_type == wanted || robot.slug == wanted || robot.robot_id.to_string() == wanted;
+        is_meant && !robot.retired
+    });
+    if let Ok(account) = call.account()
+        && let Some((robot_id, ends_at)) = booked(call, account, &fleet).await?
+    {
+        let robot = fleet.into_iter().find(|robot| robot.robot_id == robot_id);
+        return robot.map(|robot| (robot, Some(ends_at))).ok_or_else(|| Problem::not_found("robot"));
+    }
+    if call.is_admin() {
+        let robot = fleet.into_iter().next().ok_or_else(|| Problem::not_found("robot"))?;
+        return Ok((robot, None));
+    }
+    Err(no_booking(wanted))
+}
+
+/// Existing clients show this sentence.
+pub(super) fn no_booking(robot: &str) -> Problem {
+    Problem::because(Reason::NoActiveBooking, format!("No active booking session for robot {robot}"))
 }
 
 /// The robot of `fleet` that `account` has now, as holder or guest, and until when.
@@ -75,7 +85,7 @@ async fn booked(
     let own = live.into_iter().find_map(|row| {
         let robot = row.robot_id.filter(|id| fleet.iter().any(|robot| robot.robot_id == *id))?;
         let takes_part = row.account_id == account || row.guests.contains(&account);
-        (takes_part && row.status.is_live()).then_some((robot, row.window.ends_at))
+        takes_part.then_some((robot, row.window.ends_at))
     });
     Ok(own)
 }

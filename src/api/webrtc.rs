@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use warp::Reply;
 
-use crate::actors::{OfferTarget, Refused};
+use crate::actors::OfferTarget;
 use crate::api::error::Problem;
 use crate::api::request::{Call, ok};
 use crate::api::route::{Access, Answer, Route};
+use crate::api::videos::{no_booking, robot_to_watch};
 use crate::protocol::{IceCandidateInit, SdpType, millis};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -45,29 +46,23 @@ async fn offer(call: Call) -> Answer {
     if r#type != SdpType::Offer {
         return Err(Problem::invalid("`type` has to be \"offer\"."));
     }
-    let robot = robot_id.or(robot_type);
-    if robot.is_none() && room_id.is_none() {
-        return Err(Problem::invalid("Either `robot_id` or `robot_type` is needed."));
-    }
-    let named = robot.clone();
-    let target = OfferTarget { robot, room: room_id, connection: None };
-    let negotiated = call
-        .api
-        .lab
-        .offer(&call.principal()?, &target, reason.as_deref(), sdp)
-        .await
-        .map_err(|refused| no_booking_by_name(refused, named.as_deref()))?;
-    Ok(ok(&Answered { peer_id: negotiated.peer, sdp: negotiated.sdp, r#type: SdpType::Answer }))
-}
-
-/// Existing clients show this sentence.
-pub(super) fn no_booking_by_name(refused: Refused, robot: Option<&str>) -> Problem {
-    match robot {
-        Some(robot) if refused.reason == Reason::NoActiveBooking => {
-            Problem::because(refused.reason, format!("No active booking session for robot {robot}"))
+    let who = call.principal()?;
+    let robot = match (&robot_id, &robot_type) {
+        (Some(id_or_slug), _) => Some(id_or_slug.clone()),
+        (None, Some(robot_type)) => {
+            let (robot, _) = robot_to_watch(&call, robot_type).await?;
+            Some(robot.robot_id.to_string())
         }
-        _ => refused.into(),
-    }
+        (None, None) if room_id.is_some() => None,
+        (None, None) => return Err(Problem::invalid("Either `robot_id` or `robot_type` is needed.")),
+    };
+    let target = OfferTarget { robot, room: room_id, connection: None };
+    let negotiated = call.api.lab.offer(&who, &target, reason.as_deref(), sdp).await;
+    let negotiated = negotiated.map_err(|refused| match robot_id.or(robot_type) {
+        Some(named) if refused.reason == Reason::NoActiveBooking => no_booking(&named),
+        _ => Problem::from(refused),
+    })?;
+    Ok(ok(&Answered { peer_id: negotiated.peer, sdp: negotiated.sdp, r#type: SdpType::Answer }))
 }
 
 #[derive(Deserialize)]

@@ -19,7 +19,7 @@ use super::schema::migrate;
 use super::statement::{Kind, Statement};
 use super::upcasters::{check_readable, upcasters};
 use super::writer::Writer;
-use super::{OneTimeLinks, People, Reasons, Secrets, StoreError};
+use super::{Idempotency, OneTimeLinks, People, Reasons, Secrets, StoreError};
 use crate::clock::SharedClock;
 
 /// Connections that read at the same time; writing has its own.
@@ -190,6 +190,10 @@ impl Log {
 
     pub fn secrets(&self) -> Secrets {
         Secrets::new(self.shared.writer.clone(), self.shared.readers.clone())
+    }
+
+    pub fn idempotency(&self) -> Idempotency {
+        Idempotency::new(self.shared.writer.clone(), self.shared.readers.clone())
     }
 
     pub fn one_time_links(&self) -> OneTimeLinks {

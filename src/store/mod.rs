@@ -7,6 +7,7 @@
 mod erasable;
 mod error;
 mod folder;
+mod idempotency;
 mod log;
 mod people;
 mod projector;
@@ -22,6 +23,7 @@ mod writer;
 
 pub use erasable::{OneTimeLink, OneTimeLinks, Reasons, Secrets};
 pub use error::StoreError;
+pub use idempotency::{Claim, Idempotency, KeptReply};
 pub use log::{Appended, Loaded, Log};
 pub use people::{NewPerson, People, PeopleError, Person};
 pub use projector::{Progress, Projector, Rebuilt};

@@ -10,9 +10,10 @@ use sqlx::migrate::{Migration, MigrationSource, MigrationType, Migrator};
 use super::StoreError;
 use super::error::migration_error;
 
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "log", include_str!("../../migrations/sqlite/0001_log.sql")),
     (2, "people", include_str!("../../migrations/sqlite/0002_people.sql")),
+    (3, "idempotency", include_str!("../../migrations/sqlite/0003_idempotency.sql")),
 ];
 
 /// Brings the database to this program's schema; touches nothing when a newer program was there before.

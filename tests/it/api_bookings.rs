@@ -44,6 +44,32 @@ async fn a_booking_is_made_and_read_back() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_sent_again_with_its_key_is_carried_out_once() {
+    let app = TestApp::start().await;
+    let (admin, viewer, other) = (app.admin().await, app.viewer().await, app.viewer().await);
+    admin.robot("turtle", "turtlebot").await;
+    admin.robot("rover", "rover").await;
+    let (starts_at, ends_at) = window(60, 30);
+    let body = json!({"robot_id": "turtle", "starts_at": starts_at, "ends_at": ends_at});
+    let keyed = viewer.client.with_header("idempotency-key", "k-1");
+    let first = keyed.post("/bookings", body.clone()).await;
+    let second = keyed.post("/bookings", body.clone()).await;
+    assert_eq!((first.status, second.status), (201, 201), "{second:?}");
+    assert_eq!(first.body, second.body);
+    assert_eq!(first.header("location"), second.header("location"));
+    let changed = json!({"robot_id": "rover", "starts_at": starts_at, "ends_at": ends_at});
+    assert_eq!(keyed.post("/bookings", changed.clone()).await.refusal(), (409, "conflict"));
+    // The key of one is nothing to another.
+    let others = other.client.with_header("idempotency-key", "k-1");
+    assert_eq!(others.post("/bookings", body).await.refusal(), (409, "slot_taken"));
+    assert_eq!(others.post("/bookings", changed).await.status, 201, "a refusal does not use a key up");
+    let long = viewer.client.with_header("idempotency-key", &"k".repeat(256));
+    assert_eq!(long.post("/bookings", json!({})).await.refusal(), (422, "invalid"));
+    assert_eq!(viewer.client.get("/my-bookings").await.body["items"].as_array().expect("a list").len(), 1);
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_window_that_cannot_be_had_is_refused_with_its_code() {
     let app = TestApp::start().await;
     let (admin, first, second) = (app.admin().await, app.viewer().await, app.viewer().await);
