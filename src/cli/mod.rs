@@ -63,8 +63,12 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    if !matches!(command, Command::Serve(_)) {
-        telemetry::start("warn");
+    match command {
+        // It reads its own from the configuration.
+        Command::Serve(_) => {}
+        Command::Robot(_) => telemetry::start("info"),
+        Command::Load(_) => telemetry::start("warn,curfew::cli::load=info"),
+        Command::User(_) | Command::RobotRegistry(_) => telemetry::start("warn"),
     }
     match command {
         Command::Demo(args) => demo::run(args).await,

@@ -1,6 +1,6 @@
 //! `curfew robot`: the robot's side.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,11 +8,11 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::{self, AgentConfig, Source};
+use crate::cli::WrongUse;
 use crate::clock::SystemClock;
 
 /// Longer than any credential.
 const TOKEN_MAX: u64 = 4096;
-const WRONG_USE: u8 = 2;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -38,20 +38,12 @@ pub struct RobotArgs {
 }
 
 pub async fn run(args: RobotArgs) -> anyhow::Result<ExitCode> {
-    let token = match read_token(&args.token_file) {
-        Ok(token) => token,
-        Err(error) => return wrong_use(&error),
-    };
+    let token = read_token(&args.token_file).map_err(|error| WrongUse(format!("{error:#}")))?;
     let config = AgentConfig { server: args.server, token, sources: args.sources, name: args.name };
-    match agent::run(config, SystemClock::shared(), interrupted()?).await {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) => wrong_use(&error.into()),
-    }
-}
-
-fn wrong_use(error: &anyhow::Error) -> anyhow::Result<ExitCode> {
-    writeln!(std::io::stderr(), "error: {error:#}")?;
-    Ok(ExitCode::from(WRONG_USE))
+    let ended = agent::run(config, SystemClock::shared(), interrupted()?).await;
+    // An agent does not fail for what happens while it runs.
+    ended.map_err(|error| WrongUse(error.to_string()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn read_token(path: &Path) -> anyhow::Result<String> {

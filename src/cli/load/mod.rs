@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use chrono::{DateTime, SubsecRound, Utc};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
@@ -23,6 +23,7 @@ use self::publishers::Publishers;
 use self::report::{Report, Termination};
 use self::setup::{Session, Stage};
 use self::viewer::{Outcome, Viewer};
+use super::WrongUse;
 use super::http::HttpClient;
 
 /// Setting up a booking and its guests takes far less; what is left over adds to the watching.
@@ -88,11 +89,16 @@ pub struct LoadArgs {
 }
 
 pub async fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
-    let password = std::fs::read_to_string(&args.password_file)
-        .with_context(|| format!("cannot read the password file {}", args.password_file.display()))?;
+    let password = std::fs::read_to_string(&args.password_file).map_err(|error| {
+        WrongUse(format!("cannot read the password file {}: {error}", args.password_file.display()))
+    })?;
     let admin = setup::sign_in(&HttpClient::new(&args.server)?, &args.email, password.trim()).await?;
     let former_rules = if args.relax_rules { Some(setup::relax_rules(&admin).await?) } else { None };
-    let outcome = measure(&args, &admin).await;
+    let outcome = tokio::select! {
+        outcome = measure(&args, &admin) => outcome,
+        // The rules are put back all the same.
+        _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted; robots of this run may still be registered")),
+    };
     if let Some(rules) = former_rules {
         setup::put_rules(&admin, &rules).await.context("the former rules could not be put back")?;
     }
