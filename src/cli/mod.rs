@@ -68,7 +68,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(_) => {}
         Command::Robot(_) => telemetry::start("info"),
         Command::Load(_) => telemetry::start("warn,curfew::cli::load=info"),
-        Command::User(_) | Command::RobotRegistry(_) => telemetry::start("warn"),
+        Command::Demo(_) | Command::User(_) | Command::RobotRegistry(_) => telemetry::start("warn"),
     }
     match command {
         Command::Demo(args) => demo::run(args).await,
