@@ -104,6 +104,7 @@ impl Core {
             clock: Arc::clone(&clock),
             config: ActorsConfig {
                 connections_per_account: config.limits.connections_per_account,
+                confirm_clock: config.sessions.confirm_clock,
                 ..ActorsConfig::default()
             },
         })

@@ -83,6 +83,8 @@ pub struct Sessions {
     pub link_minutes: u64,
     /// How long a shutdown waits for requests that are being answered.
     pub drain_ms: u64,
+    /// The wall clock is right although it is behind the log: sessions run without waiting for it to catch up.
+    pub confirm_clock: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -215,7 +217,12 @@ impl Default for Config {
                 sign_ins_waiting: 64,
                 wrong_passwords_per_minute: 10,
             },
-            sessions: Sessions { token_minutes: 12 * 60, link_minutes: 15, drain_ms: 5_000 },
+            sessions: Sessions {
+                token_minutes: 12 * 60,
+                link_minutes: 15,
+                drain_ms: 5_000,
+                confirm_clock: false,
+            },
         }
     }
 }

@@ -7,7 +7,7 @@ use curfew_domain::lab::LabEvent;
 use curfew_domain::{Account, AccountId, Lab};
 
 use super::entity::Decided;
-use super::keeper::{Kind, Needed};
+use super::keeper::Kind;
 use super::registry::{Registry, Shelf};
 use super::shell::Shell;
 
@@ -17,7 +17,7 @@ impl Kind for AccountSide {
     type Aggregate = Account;
     type Id = AccountId;
 
-    fn new(_: AccountId, _: &Arc<Shell>, _: Arc<Needed>) -> Self {
+    fn new(_: AccountId, _: &Arc<Shell>) -> Self {
         Self
     }
 
@@ -42,7 +42,7 @@ impl Kind for LabSide {
     type Aggregate = Lab;
     type Id = TheLab;
 
-    fn new(_: TheLab, _: &Arc<Shell>, _: Arc<Needed>) -> Self {
+    fn new(_: TheLab, _: &Arc<Shell>) -> Self {
         Self
     }
 

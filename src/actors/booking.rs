@@ -8,7 +8,7 @@ use curfew_domain::{Booking, BookingId, Cause, Phase as BookingPhase, Window};
 use super::deadlines::Due;
 use super::decisions::Awaited;
 use super::entity::Decided;
-use super::keeper::{Kind, Needed};
+use super::keeper::Kind;
 use super::live::{End, Phase};
 use super::registry::{Registry, Shelf};
 use super::robot::AHEAD;
@@ -22,7 +22,7 @@ impl Kind for BookingSide {
     type Aggregate = Booking;
     type Id = BookingId;
 
-    fn new(id: BookingId, _: &Arc<Shell>, _: Arc<Needed>) -> Self {
+    fn new(id: BookingId, _: &Arc<Shell>) -> Self {
         Self { id }
     }
 

@@ -197,3 +197,82 @@ impl State {
         wall.into_iter().chain(boot).fold(LONGEST_WAIT, Duration::min)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use uuid::Uuid;
+
+    fn room(number: u128) -> Due {
+        Due::RoomEnds(RoomId::from(Uuid::from_u128(number)))
+    }
+
+    fn booking(number: u128) -> Due {
+        Due::BookingStarts(BookingId::from(Uuid::from_u128(number)))
+    }
+
+    fn set() -> (std::sync::Arc<ManualClock>, Deadlines) {
+        let wall = DateTime::from_timestamp(1_800_000_000, 0).expect("in range");
+        let clock = ManualClock::new(wall, BootInstant::from_nanos(0));
+        (clock.clone(), Deadlines::new(clock))
+    }
+
+    fn now(clock: &ManualClock) -> Now {
+        Now { wall: clock.wall(), boot: clock.boot() }
+    }
+
+    #[test]
+    fn nothing_fires_early_and_ends_of_rooms_fire_first() {
+        let (clock, deadlines) = set();
+        let second = Duration::from_secs(1);
+        deadlines.arm_wall(booking(1), clock.wall() + second);
+        deadlines.arm_boot(room(2), clock.boot().saturating_add(second));
+        deadlines.arm_boot(Due::Sweep, clock.boot().saturating_add(second / 2));
+        clock.advance(second - Duration::from_nanos(1));
+        assert_eq!(deadlines.fire_due(now(&clock)), [Fired::Due(Due::Sweep)]);
+        clock.advance(Duration::from_nanos(1));
+        assert_eq!(deadlines.fire_due(now(&clock)), [Fired::Due(room(2)), Fired::Due(booking(1))]);
+        assert_eq!(deadlines.fire_due(now(&clock)), []);
+    }
+
+    #[test]
+    fn arming_again_moves_and_disarming_removes() {
+        let (clock, deadlines) = set();
+        let start = clock.boot();
+        deadlines.arm_boot(room(1), start.saturating_add(Duration::from_secs(1)));
+        deadlines.arm_boot(room(1), start.saturating_add(Duration::from_secs(3)));
+        deadlines.arm_boot(room(2), start.saturating_add(Duration::from_secs(1)));
+        deadlines.disarm(room(2));
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(deadlines.fire_due(now(&clock)), []);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(deadlines.fire_due(now(&clock)), [Fired::Due(room(1))]);
+    }
+
+    #[test]
+    fn a_step_of_the_wall_clock_moves_windows_ahead_and_leaves_open_sessions_alone() {
+        let (clock, deadlines) = set();
+        let (wall, hour) = (clock.wall(), Duration::from_secs(3600));
+        deadlines.arm_wall(booking(1), wall + hour);
+        deadlines.arm_boot(room(2), clock.boot().saturating_add(hour));
+        clock.step_wall(wall + hour);
+        let stepped = Fired::Stepped { from: wall, to: wall + hour };
+        assert_eq!(deadlines.fire_due(now(&clock)), [stepped, Fired::Due(booking(1))]);
+        clock.step_wall(wall - hour);
+        let back = Fired::Stepped { from: wall + hour, to: wall - hour };
+        assert_eq!(deadlines.fire_due(now(&clock)), [back]);
+        clock.advance(hour);
+        assert_eq!(deadlines.fire_due(now(&clock)), [Fired::Due(room(2))]);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_woken_by_an_earlier_deadline() {
+        let (clock, deadlines) = set();
+        deadlines.arm_boot(room(1), BootInstant::FAR_FUTURE);
+        let (fired, ()) = tokio::join!(deadlines.next(), async {
+            deadlines.arm_boot(room(2), clock.boot());
+        });
+        assert_eq!(fired, [Fired::Due(room(2))]);
+    }
+}

@@ -14,7 +14,8 @@ use super::booking::BookingSide;
 use super::deadlines::{Due, Fired};
 use super::ending;
 use super::live::{End, Phase};
-use super::robot::{RobotSide, RoomsChanged};
+use super::robot::RobotSide;
+use super::robot_messages::RoomsChanged;
 use super::shell::Shell;
 use crate::media::{ClosedWhy, MediaEvent, PeerKind, PeerReport};
 use crate::protocol::{ServerMessage, SessionWarning};
@@ -132,7 +133,7 @@ fn stepped(shell: &Arc<Shell>, command: LabCommand) {
 
 fn sweep(shell: &Arc<Shell>) {
     let now = shell.clock.boot();
-    shell.registry.passivate(shell.config.idle, now);
+    shell.registry.passivate(shell);
     shell.spawn(super::folded::flush(Arc::clone(shell), false));
     shell.deadlines.arm_boot(Due::Sweep, now.saturating_add(SWEEP));
 }

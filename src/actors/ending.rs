@@ -10,6 +10,7 @@ use curfew_domain::{AccountId, Actor, Cause, PeerId, RoomCommand, RoomId, Termin
 use super::deadlines::Due;
 use super::dispatch::rooms_changed;
 use super::live::{End, Place};
+use super::peers::Owner;
 use super::room::RoomSide;
 use super::shell::Shell;
 use crate::media::{ClosedWhy, PeerReport};
@@ -111,7 +112,7 @@ pub(crate) async fn end_for(shell: &Arc<Shell>, room: RoomId, account: AccountId
 }
 
 /// Records that somebody left of their own accord.
-pub(crate) async fn left(shell: &Arc<Shell>, room: RoomId, account: AccountId) {
+async fn left(shell: &Arc<Shell>, room: RoomId, account: AccountId) {
     let now = shell.clock.wall();
     let command = RoomCommand::Leave {
         account_id: account,
@@ -141,8 +142,21 @@ pub(crate) async fn peer_closed(shell: &Arc<Shell>, room: RoomId, report: &PeerR
         ClosedWhy::Replaced => (Cause::Replaced, None),
         ClosedWhy::Remote | ClosedWhy::Timeout | ClosedWhy::Failed => (Cause::ParticipantLeft, None),
     };
+    let owner = shell.peers.owner(report.peer);
     let at_deadline = (why == ClosedWhy::Deadline).then(|| shell.clock.wall_at(report.deadline));
     record_peer(shell, room, report, cause, due_at.or(at_deadline).unwrap_or(now)).await;
+    if let Some(Owner::Viewer { account, .. }) = owner.filter(|_| cause == Cause::ParticipantLeft) {
+        leave_if_gone(shell, room, account).await;
+    }
+}
+
+/// Whoever has neither a connection nor a peer in a room any more has left it.
+pub(crate) async fn leave_if_gone(shell: &Arc<Shell>, room: RoomId, account: AccountId) {
+    // Not while an offer of theirs is being answered.
+    let _turn = shell.peers.turn(account, room).await;
+    if shell.rooms.get(room).is_some_and(|live| live.deadline().is_some() && !live.has(account)) {
+        left(shell, room, account).await;
+    }
 }
 
 async fn record_peer(

@@ -1,4 +1,4 @@
-//! Refusals, folded: the first of an account to a room is recorded at once, those that follow within a minute as one fact
+//! Refusals, folded: the first of an account (to a room, or to sign in) is recorded at once, those that follow within a minute as one fact
 //! with their count, so that nobody can flood the log.
 
 use std::collections::HashMap;
@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use curfew_domain::{AccountId, Actor, Reason, RoomCommand, RoomId};
+use curfew_domain::{AccountCommand, AccountId, Actor, Reason, RoomCommand, RoomId};
 
+use super::account::AccountSide;
 use super::room::RoomSide;
 use super::shell::Shell;
 use crate::clock::BootInstant;
@@ -17,7 +18,8 @@ const FOLD: Duration = Duration::from_secs(60);
 /// Combinations of room, account and reason remembered at a time; beyond, refusals are told and not recorded.
 const MOST: usize = 10_000;
 
-type Key = (RoomId, AccountId, Reason);
+/// `None`: refused to sign in.
+type Key = (Option<RoomId>, AccountId, Reason);
 
 #[derive(Debug, Default)]
 pub(crate) struct Folded {
@@ -75,9 +77,18 @@ impl Folded {
 
 /// Records that an account was not let into a room, without making anybody wait for it.
 pub(crate) fn refused(shell: &Arc<Shell>, room: RoomId, account: AccountId, reason: Reason) {
+    count(shell, (Some(room), account, reason));
+}
+
+/// Records that somebody failed to sign in to an account.
+pub(crate) fn sign_in_refused(shell: &Arc<Shell>, account: AccountId, reason: Reason) {
+    count(shell, (None, account, reason));
+}
+
+fn count(shell: &Arc<Shell>, key: Key) {
     let now = shell.clock.wall();
-    if shell.folded.add((room, account, reason), now, shell.clock.boot()) {
-        shell.spawn(record(Arc::clone(shell), (room, account, reason), 1, now));
+    if shell.folded.add(key, now, shell.clock.boot()) {
+        shell.spawn(record(Arc::clone(shell), key, 1, now));
     }
 }
 
@@ -89,10 +100,19 @@ pub(crate) async fn flush(shell: Arc<Shell>, all: bool) {
 }
 
 async fn record(shell: Arc<Shell>, (room, account_id, reason): Key, count: u32, since: DateTime<Utc>) {
-    let command = RoomCommand::RecordRefused { account_id, reason, count, since };
     let metadata = Shell::metadata(Actor::Account(account_id));
-    if let Err(refused) = shell.carry::<RoomSide>(room, command, metadata).await {
-        tracing::warn!(%room, %refused, "a refusal was not recorded");
+    let recorded = match room {
+        Some(room) => {
+            let command = RoomCommand::RecordRefused { account_id, reason, count, since };
+            shell.carry::<RoomSide>(room, command, metadata).await.map(drop)
+        }
+        None => {
+            let command = AccountCommand::RecordSignInRefused { reason, count, since };
+            shell.carry::<AccountSide>(account_id, command, metadata).await.map(drop)
+        }
+    };
+    if let Err(refused) = recorded {
+        tracing::warn!(%account_id, %refused, "a refusal was not recorded");
     }
 }
 
@@ -104,7 +124,7 @@ mod tests {
     #[test]
     fn a_thousand_refusals_in_a_minute_are_two_facts() {
         let folded = Folded::default();
-        let key = (RoomId::from(Uuid::nil()), AccountId::from(Uuid::nil()), Reason::NotYourBooking);
+        let key = (Some(RoomId::from(Uuid::nil())), AccountId::from(Uuid::nil()), Reason::NotYourBooking);
         let wall = DateTime::from_timestamp(1_800_000_000, 0).expect("in range");
         let boot = BootInstant::from_nanos(0);
         let recorded_alone = (0..1000).filter(|_| folded.add(key, wall, boot)).count();

@@ -3,7 +3,6 @@
 use std::fmt::{Debug, Display};
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::prelude::*;
 use cqrs_es::Aggregate;
@@ -26,7 +25,7 @@ pub(crate) trait Kind: Sized + Unpin + 'static {
         + 'static;
     type Id: Copy + Debug + Display + Eq + Hash + Send + Sync + Unpin + 'static;
 
-    fn new(id: Self::Id, shell: &Arc<Shell>, needed: Arc<Needed>) -> Self;
+    fn new(id: Self::Id, shell: &Arc<Shell>) -> Self;
 
     /// Where the live ones of this kind are.
     fn shelf(registry: &Registry) -> &Shelf<Self>;
@@ -40,8 +39,13 @@ pub(crate) trait Kind: Sized + Unpin + 'static {
     ) {
     }
 
+    /// Whether the actor is needed although nobody asks it anything: somebody is connected, or its room is open.
+    fn is_needed(_id: Self::Id, _shell: &Shell) -> bool {
+        false
+    }
+
     /// The actor restarted: what was held beside the aggregate is not to be trusted.
-    fn restarted(&mut self) {}
+    fn restarted(&mut self, _shell: &Arc<Shell>) {}
 }
 
 pub(crate) struct Keeper<K: Kind> {
@@ -52,13 +56,8 @@ pub(crate) struct Keeper<K: Kind> {
 }
 
 impl<K: Kind> Keeper<K> {
-    pub(crate) fn new(id: K::Id, shell: Arc<Shell>, needed: Arc<Needed>) -> Self {
-        Self {
-            id,
-            kind: K::new(id, &shell, needed),
-            entity: Entity::new(id.to_string(), shell.log.clone()),
-            shell,
-        }
+    pub(crate) fn new(id: K::Id, shell: Arc<Shell>) -> Self {
+        Self { id, kind: K::new(id, &shell), entity: Entity::new(id.to_string(), shell.log.clone()), shell }
     }
 
     /// Decides a command and publishes its facts. To be awaited exclusively, that is within an `AtomicResponse` or
@@ -116,7 +115,7 @@ impl<K: Kind> Supervised for Keeper<K> {
     fn restarting(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
         self.entity.forget();
-        self.kind.restarted();
+        self.kind.restarted(&self.shell);
     }
 }
 
@@ -158,19 +157,5 @@ impl<K: Kind> Handler<StateOf<K::Aggregate>> for Keeper<K> {
 
     fn handle(&mut self, _: StateOf<K::Aggregate>, _: &mut Self::Context) -> Self::Result {
         AtomicResponse::new(self.state())
-    }
-}
-
-/// Whether an actor is needed although nobody asks it anything just now: a connection, an open room, a deadline.
-#[derive(Debug, Default)]
-pub(crate) struct Needed(AtomicBool);
-
-impl Needed {
-    pub(crate) fn set(&self, needed: bool) {
-        self.0.store(needed, Ordering::Release);
-    }
-
-    pub(crate) fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
     }
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::account::{AccountSide, LabSide, TheLab};
 use super::ending;
+use super::folded;
 use super::lab::{AccountState, Lab, NewRobot, Principal, Recorded, RobotChange};
 use super::lab_bookings::required;
 use super::live::End;
@@ -73,6 +74,11 @@ impl Lab {
             Actor::Account(id),
         )
         .await
+    }
+
+    /// Somebody failed to sign in to this account; repeated ones are folded into one fact a minute.
+    pub fn record_sign_in_refused(&self, id: AccountId, reason: Reason) {
+        folded::sign_in_refused(&self.shell, id, reason);
     }
 
     pub async fn record_password_changed(&self, by: AccountId, id: AccountId) -> Answer<()> {

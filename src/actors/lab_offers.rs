@@ -84,9 +84,7 @@ impl Lab {
         match self.owned(principal, peer)? {
             Owner::Viewer { account, room, .. } => {
                 ending::end_peer(&self.shell, room, peer, Cause::ParticipantLeft).await;
-                if self.shell.rooms.get(room).is_some_and(|live| !live.has(account)) {
-                    ending::left(&self.shell, room, account).await;
-                }
+                ending::leave_if_gone(&self.shell, room, account).await;
             }
             Owner::Robot { robot, .. } => {
                 super::robot::end_publishing(robot, Cause::ParticipantLeft, &self.shell)

@@ -14,7 +14,8 @@ use super::lab_access::account_of;
 use super::lab_bookings::required;
 use super::live::{LiveRoom, Phase, Place, Seat, Sitter};
 use super::refusal::{Answer, Refused};
-use super::robot::{Connected, Disconnected, RobotOffer, RobotSide};
+use super::robot::RobotSide;
+use super::robot_messages::{Connected, Disconnected, RobotOffer};
 use super::room::{RoomSide, welcome};
 use super::shell::Shell;
 use crate::protocol::{RoomState, ServerMessage};
@@ -48,10 +49,13 @@ impl Lab {
         };
         let is_new = !live.has(account);
         let seat = Seat { who: Sitter::Account(account), outbox, admitted: state == RoomState::Open };
-        if !live.sit(connection, seat) {
-            return Err(Refused::new(Reason::WindowClosed));
+        if !self.shell.rooms.seat(&live, connection, seat) {
+            // It ended just now, or the last who waited for it has just left.
+            return Err(match live.phase() {
+                Phase::Ended => Refused::new(Reason::WindowClosed),
+                Phase::Waiting | Phase::Open { .. } => Refused::unavailable("Please try again."),
+            });
         }
-        self.shell.rooms.seated(connection, live.id);
         if state == RoomState::Open {
             if is_new {
                 live.tell(&ServerMessage::UserJoined(Sitter::Account(account).user()), Some(connection));
@@ -88,8 +92,8 @@ impl Lab {
         }
         live.tell(&ServerMessage::UserLeft(Sitter::Account(account).user()), None);
         match live.phase() {
-            Phase::Open { .. } if seat.admitted => ending::left(&self.shell, live.id, account).await,
-            Phase::Waiting if live.is_empty() => self.shell.rooms.remove(live.id),
+            Phase::Open { .. } if seat.admitted => ending::leave_if_gone(&self.shell, live.id, account).await,
+            Phase::Waiting => self.shell.rooms.remove_if_idle(live.id),
             _ => {}
         }
     }

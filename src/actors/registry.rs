@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use actix::prelude::*;
 
 use super::account::{AccountSide, LabSide};
 use super::booking::BookingSide;
-use super::keeper::{Keeper, Kind, Needed};
+use super::keeper::{Keeper, Kind};
 use super::refusal::Refused;
 use super::robot::RobotSide;
 use super::room::RoomSide;
@@ -35,12 +34,12 @@ impl Registry {
         }
     }
 
-    pub(crate) fn passivate(&self, idle: Duration, now: BootInstant) {
-        self.robots.passivate(idle, now);
-        self.bookings.passivate(idle, now);
-        self.rooms.passivate(idle, now);
-        self.accounts.passivate(idle, now);
-        self.labs.passivate(idle, now);
+    pub(crate) fn passivate(&self, shell: &Shell) {
+        self.robots.passivate(shell);
+        self.bookings.passivate(shell);
+        self.rooms.passivate(shell);
+        self.accounts.passivate(shell);
+        self.labs.passivate(shell);
     }
 
     #[cfg(test)]
@@ -58,7 +57,6 @@ struct Entry<K: Kind> {
     address: Addr<Keeper<K>>,
     /// Shared with every handle given out: as long as one is held, a message may be on its way.
     held: Arc<()>,
-    needed: Arc<Needed>,
     used: BootInstant,
 }
 
@@ -80,12 +78,13 @@ impl<K: Kind> Shelf<K> {
         self.live().len()
     }
 
-    /// Lets go of actors that nobody needs, talks to, or has used for `idle`. An actor without an address ends itself.
-    pub(crate) fn passivate(&self, idle: Duration, now: BootInstant) {
-        self.live().retain(|_, entry| {
-            entry.needed.get()
-                || Arc::strong_count(&entry.held) > 1
-                || now.saturating_since(entry.used) < idle
+    /// Lets go of actors that nobody needs, talks to, or has used for a while. An actor without an address ends itself.
+    fn passivate(&self, shell: &Shell) {
+        let now = shell.clock.boot();
+        self.live().retain(|id, entry| {
+            Arc::strong_count(&entry.held) > 1
+                || now.saturating_since(entry.used) < shell.config.idle
+                || K::is_needed(*id, shell)
         });
     }
 
@@ -96,11 +95,9 @@ impl<K: Kind> Shelf<K> {
 
 impl<K: Kind> Entry<K> {
     fn start(id: K::Id, shell: &Arc<Shell>) -> Self {
-        let needed = Arc::new(Needed::default());
-        let (for_actor, its_shell) = (Arc::clone(&needed), Arc::clone(shell));
-        let address =
-            Supervisor::start_in_arbiter(&shell.arbiter, move |_| Keeper::new(id, its_shell, for_actor));
-        Self { address, held: Arc::new(()), needed, used: shell.clock.boot() }
+        let its_shell = Arc::clone(shell);
+        let address = Supervisor::start_in_arbiter(&shell.arbiter, move |_| Keeper::new(id, its_shell));
+        Self { address, held: Arc::new(()), used: shell.clock.boot() }
     }
 }
 

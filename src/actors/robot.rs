@@ -3,22 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::prelude::*;
 use chrono::TimeDelta;
 use curfew_domain::robot::RobotEvent;
-use curfew_domain::{Actor as By, Cause, ConnectionId, CredentialId, Reason, Robot, RobotCommand, RobotId};
+use curfew_domain::{Cause, ConnectionId, CredentialId, Reason, Robot, RobotId};
 
 use super::entity::Decided;
-use super::keeper::{Keeper, Kind, Needed};
-use super::lab::{Negotiated, Outbox};
+use super::keeper::Kind;
+use super::lab::Outbox;
 use super::live::{Phase, Seat, Sitter, send};
-use super::peers::{OfferKey, Owner};
 use super::refusal::{Answer, Refused};
 use super::registry::{Registry, Shelf};
 use super::room::welcome;
 use super::shell::Shell;
 use crate::clock::BootInstant;
-use crate::media::{PeerKind, PeerSpec};
 use crate::protocol::{Empty, Publish, ServerMessage};
 
 /// How long before a window a robot is asked to publish when somebody waits.
@@ -33,24 +30,23 @@ const SAME_END: Duration = Duration::from_millis(5);
 /// What of a robot is not in the log.
 pub(crate) struct RobotSide {
     id: RobotId,
-    needed: Arc<Needed>,
-    link: Option<Link>,
+    pub(super) link: Option<Link>,
     /// Until when the robot was last asked to publish.
-    asked_until: Option<BootInstant>,
+    pub(super) asked_until: Option<BootInstant>,
 }
 
-struct Link {
-    connection: ConnectionId,
-    credential: CredentialId,
-    outbox: Outbox,
+pub(super) struct Link {
+    pub(super) connection: ConnectionId,
+    pub(super) credential: CredentialId,
+    pub(super) outbox: Outbox,
 }
 
 impl Kind for RobotSide {
     type Aggregate = Robot;
     type Id = RobotId;
 
-    fn new(id: RobotId, _: &Arc<Shell>, needed: Arc<Needed>) -> Self {
-        Self { id, needed, link: None, asked_until: None }
+    fn new(id: RobotId, _: &Arc<Shell>) -> Self {
+        Self { id, link: None, asked_until: None }
     }
 
     fn shelf(registry: &Registry) -> &Shelf<Self> {
@@ -74,25 +70,28 @@ impl Kind for RobotSide {
         }
     }
 
-    fn restarted(&mut self) {
-        self.link = None;
+    fn is_needed(id: RobotId, shell: &Shell) -> bool {
+        shell.rooms.is_online(id)
+    }
+
+    fn restarted(&mut self, shell: &Arc<Shell>) {
+        // The robot connects again; what it was asked is asked again.
+        self.unlink(shell, None);
         self.asked_until = None;
-        self.needed.set(false);
     }
 }
 
 impl RobotSide {
-    fn link_up(&mut self, link: Link, shell: &Arc<Shell>) {
+    pub(super) fn link_up(&mut self, link: Link, shell: &Arc<Shell>) {
         self.unlink(shell, Some(Reason::Conflict));
         shell.rooms.robot_online(self.id, Some((link.connection, link.credential)));
         self.link = Some(link);
         self.asked_until = None;
-        self.needed.set(true);
         self.take_seats(shell);
     }
 
     /// A robot needs no `join-room`: it is in the room of whatever session it has now, and waits for the next.
-    fn take_seats(&self, shell: &Arc<Shell>) {
+    pub(super) fn take_seats(&self, shell: &Arc<Shell>) {
         let Some(link) = &self.link else { return };
         for room in shell.rooms.of_robot(self.id) {
             let seat = Seat { who: Sitter::Robot(self.id), outbox: link.outbox.clone(), admitted: false };
@@ -103,7 +102,7 @@ impl RobotSide {
     }
 
     /// Lets the connection go: its owner closes it when the last sender to it is dropped.
-    fn unlink(&mut self, shell: &Arc<Shell>, why: Option<Reason>) {
+    pub(super) fn unlink(&mut self, shell: &Arc<Shell>, why: Option<Reason>) {
         let Some(link) = self.link.take() else { return };
         for room in shell.rooms.of_robot(self.id) {
             room.stand_up(link.connection);
@@ -117,11 +116,10 @@ impl RobotSide {
             Some(reason) => send(&link.outbox, ServerMessage::error(reason.code(), reason.text())),
             None => {}
         }
-        self.needed.set(false);
     }
 
     /// Asks the robot to publish as long as it is needed, or no longer when a session ended before its time.
-    fn refresh(&mut self, state: &Robot, shell: &Arc<Shell>, ended: Option<Cause>) {
+    pub(super) fn refresh(&mut self, state: &Robot, shell: &Arc<Shell>, ended: Option<Cause>) {
         let Some(link) = &self.link else { return };
         let (wall, boot) = (shell.clock.wall(), shell.clock.boot());
         let rooms = shell.rooms.of_robot(self.id);
@@ -153,7 +151,7 @@ impl RobotSide {
         shell.media.set_robot_deadline(self.id, until);
     }
 
-    fn may_publish(&self, connection: ConnectionId, now: BootInstant) -> Answer<BootInstant> {
+    pub(super) fn may_publish(&self, connection: ConnectionId, now: BootInstant) -> Answer<BootInstant> {
         if self.link.as_ref().is_none_or(|link| link.connection != connection) {
             return Err(Refused::because(
                 Reason::Conflict,
@@ -179,131 +177,5 @@ pub(crate) fn end_publishing(robot: RobotId, cause: Cause, shell: &Arc<Shell>) {
 pub(crate) async fn end_publishing_now(robot: RobotId, cause: Cause, shell: &Arc<Shell>) {
     if let Some(report) = shell.media.close_robot(robot).await {
         shell.record_publisher_end(robot, &report, cause, shell.clock.wall()).await;
-    }
-}
-
-/// The robot's signaling connection was authenticated.
-pub(crate) struct Connected {
-    pub(crate) connection: ConnectionId,
-    pub(crate) credential: CredentialId,
-    pub(crate) outbox: Outbox,
-}
-
-impl Message for Connected {
-    type Result = Answer<()>;
-}
-
-impl Handler<Connected> for Keeper<RobotSide> {
-    type Result = AtomicResponse<Self, Answer<()>>;
-
-    fn handle(&mut self, message: Connected, _: &mut Self::Context) -> Self::Result {
-        let Connected { connection, credential, outbox } = message;
-        let now = self.shell.clock.wall();
-        let command = RobotCommand::Connect { connection_id: connection, credential_id: credential, now };
-        let metadata = Shell::metadata(By::Robot(self.id));
-        AtomicResponse::new(Box::pin(self.decide(command, metadata).map(move |outcome, keeper, _| {
-            outcome.map_err(Refused::from)?;
-            keeper.kind.link_up(Link { connection, credential, outbox }, &keeper.shell);
-            keeper.refresh(None);
-            Ok(())
-        })))
-    }
-}
-
-impl Keeper<RobotSide> {
-    fn refresh(&mut self, ended: Option<Cause>) {
-        if let Some(state) = self.entity.held() {
-            self.kind.refresh(state, &self.shell, ended);
-        }
-    }
-}
-
-pub(crate) struct Disconnected {
-    pub(crate) connection: ConnectionId,
-    pub(crate) cause: Cause,
-}
-
-impl Message for Disconnected {
-    type Result = Answer<()>;
-}
-
-impl Handler<Disconnected> for Keeper<RobotSide> {
-    type Result = AtomicResponse<Self, Answer<()>>;
-
-    fn handle(&mut self, message: Disconnected, _: &mut Self::Context) -> Self::Result {
-        let Disconnected { connection, cause } = message;
-        if self.kind.link.as_ref().is_some_and(|link| link.connection == connection) {
-            self.kind.unlink(&self.shell, None);
-        }
-        let command =
-            RobotCommand::Disconnect { connection_id: connection, cause, now: self.shell.clock.wall() };
-        let metadata = Shell::metadata(By::Robot(self.id));
-        AtomicResponse::new(Box::pin(
-            self.decide(command, metadata).map(|outcome, _, _| outcome.map(drop).map_err(Refused::from)),
-        ))
-    }
-}
-
-/// The robot's rooms changed. `ended`: why one of them ended, if one did.
-pub(crate) struct RoomsChanged {
-    pub(crate) ended: Option<Cause>,
-}
-
-impl Message for RoomsChanged {
-    type Result = ();
-}
-
-impl Handler<RoomsChanged> for Keeper<RobotSide> {
-    type Result = AtomicResponse<Self, ()>;
-
-    fn handle(&mut self, message: RoomsChanged, _: &mut Self::Context) -> Self::Result {
-        AtomicResponse::new(Box::pin(self.state().map(move |state, keeper, _| {
-            if state.is_err() {
-                return;
-            }
-            keeper.kind.take_seats(&keeper.shell);
-            keeper.refresh(message.ended);
-        })))
-    }
-}
-
-/// A robot's offer, which sends.
-pub(crate) struct RobotOffer {
-    pub(crate) connection: ConnectionId,
-    pub(crate) sdp: String,
-}
-
-impl Message for RobotOffer {
-    type Result = Answer<Negotiated>;
-}
-
-impl Handler<RobotOffer> for Keeper<RobotSide> {
-    type Result = ResponseActFuture<Self, Answer<Negotiated>>;
-
-    fn handle(&mut self, message: RobotOffer, _: &mut Self::Context) -> Self::Result {
-        let RobotOffer { connection, sdp } = message;
-        let robot = self.id;
-        let (deadline, key) = match self.kind.may_publish(connection, self.shell.clock.boot()) {
-            Ok(deadline) => (deadline, OfferKey::of(&sdp)),
-            Err(refused) => return Box::pin(fut::ready(Err(refused))),
-        };
-        let Some(key) = key else {
-            return Box::pin(fut::ready(Err(Refused::invalid("This is no offer of a peer connection."))));
-        };
-        let peer = Shell::random_peer();
-        let shell = Arc::clone(&self.shell);
-        let answering = async move {
-            let spec = PeerSpec { peer, kind: PeerKind::Publisher { robot }, deadline };
-            let answer = shell.media.answer(spec, sdp).await?;
-            Ok(Negotiated { peer, robot, sdp: answer.sdp, candidates: answer.candidates })
-        };
-        Box::pin(answering.into_actor(self).map(move |answer: Answer<Negotiated>, keeper, _| {
-            let answer = answer?;
-            keeper.shell.peers.insert(Owner::Robot { robot, connection }, key, answer.clone());
-            if let Some(until) = keeper.kind.asked_until.filter(|until| *until != deadline) {
-                keeper.shell.media.set_robot_deadline(robot, until);
-            }
-            Ok(answer)
-        }))
     }
 }

@@ -10,7 +10,7 @@ use curfew_domain::{Actor, Basis, Room, RoomCommand, RoomId, Window};
 use super::deadlines::Due;
 use super::dispatch::rooms_changed;
 use super::entity::Decided;
-use super::keeper::{Kind, Needed};
+use super::keeper::Kind;
 use super::live::{LiveRoom, Place, Sitter, send};
 use super::registry::{Registry, Shelf};
 use super::shell::Shell;
@@ -21,30 +21,32 @@ const WARNINGS: [u32; 3] = [300, 60, 10];
 
 pub(crate) struct RoomSide {
     id: RoomId,
-    needed: Arc<Needed>,
 }
 
 impl Kind for RoomSide {
     type Aggregate = Room;
     type Id = RoomId;
 
-    fn new(id: RoomId, _: &Arc<Shell>, needed: Arc<Needed>) -> Self {
-        Self { id, needed }
+    fn new(id: RoomId, _: &Arc<Shell>) -> Self {
+        Self { id }
     }
 
     fn shelf(registry: &Registry) -> &Shelf<Self> {
         &registry.rooms
     }
 
+    fn is_needed(id: RoomId, shell: &Shell) -> bool {
+        shell.rooms.get(id).is_some()
+    }
+
     fn published(&mut self, state: &Room, decided: &Decided<Room>, shell: &Arc<Shell>) {
         for event in &decided.events {
             match event {
-                RoomEvent::Opened { opened_at, .. } => self.open(state, *opened_at, shell),
-                RoomEvent::DeadlineMoved { to, by, .. } => self.move_end(*to, *by, shell),
-                RoomEvent::Closed { .. } => {
-                    disarm(self.id, shell);
-                    self.needed.set(false);
+                RoomEvent::Opened { opened_at, .. } => {
+                    open(state, *opened_at, shell);
                 }
+                RoomEvent::DeadlineMoved { to, by, .. } => self.move_end(*to, *by, shell),
+                RoomEvent::Closed { .. } => disarm(self.id, shell),
                 _ => {}
             }
         }
@@ -52,12 +54,6 @@ impl Kind for RoomSide {
 }
 
 impl RoomSide {
-    fn open(&self, state: &Room, opened_at: DateTime<Utc>, shell: &Arc<Shell>) {
-        if open(state, opened_at, shell) {
-            self.needed.set(true);
-        }
-    }
-
     fn move_end(&self, to: DateTime<Utc>, by: Actor, shell: &Arc<Shell>) {
         let Some(live) = shell.rooms.get(self.id) else { return };
         let deadline = shell.clock.boot_at(to);

@@ -21,7 +21,7 @@ use super::decisions::Decisions;
 use super::entity::{Decided, Undecided};
 use super::folded::Folded;
 use super::keeper::{Command, Kind, StateOf};
-use super::live::LiveRooms;
+use super::live_rooms::LiveRooms;
 use super::peers::Peers;
 use super::refusal::{Answer, Refused};
 use super::registry::{Handle, Registry};

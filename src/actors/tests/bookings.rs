@@ -93,3 +93,22 @@ async fn replaying_all_workflows_changes_nothing() {
     Runner::from_the_start(world.lab.shell.clone()).catch_up().await;
     assert_eq!(world.facts().await, before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_actors_are_let_go_and_come_back_with_what_the_log_says() {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let (_, _robot_side) = world.connect(robot).await;
+    world.book(&viewer, robot, 60, 70).await.expect("free");
+    let shell = &world.lab.shell;
+    // What is under way holds its actors; the head does not move any more once all is answered.
+    let mut runner = Runner::new(shell.clone()).await.expect("a runner");
+    runner.catch_up().await;
+    world.clock.advance(shell.config.idle);
+    shell.registry.passivate(shell);
+    assert_eq!(shell.registry.len(), 1, "the robot is connected");
+    let taken = world.book(&world.viewer().await, robot, 60, 70).await.expect_err("the robot remembers");
+    assert_eq!(taken.reason, Reason::SlotTaken);
+    let busy = world.book(&viewer, robot, 65, 66).await.expect_err("so does the account");
+    assert_eq!(busy.reason, Reason::AccountBusy);
+}

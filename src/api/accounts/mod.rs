@@ -101,12 +101,17 @@ impl Accounts {
         let person = self.people.by_email(email).await?;
         let stored = person.as_ref().map(|person| person.password_hash.clone());
         let matches = self.passwords.verify(stored, password).await?;
+        let known = person.as_ref().map(|person| person.account_id);
         let Some(person) = person.filter(|_| matches) else {
             self.wrong_passwords.count(from, email, now);
+            if let Some(account) = known {
+                self.lab.record_sign_in_refused(account, Reason::BadToken);
+            }
             return Err(Problem::because(Reason::BadToken, "The e-mail or the password is wrong."));
         };
         let user = self.user_of(person).await?;
         if user.suspended {
+            self.lab.record_sign_in_refused(user.id, Reason::Suspended);
             return Err(Problem::new(Reason::Suspended));
         }
         let token = self.issue(&user)?;
