@@ -34,6 +34,20 @@ pub struct Config {
     pub sessions: Sessions,
 }
 
+/// The keys of [`Config`].
+const KEYS: [&str; 10] = [
+    "listen",
+    "data",
+    "zone",
+    "public_url",
+    "registration",
+    "allowed_origins",
+    "log",
+    "media",
+    "limits",
+    "sessions",
+];
+
 /// The media port.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,7 +136,7 @@ impl Config {
             figment = figment.merge(Toml::string(&text));
         }
         let config: Self = figment
-            .merge(Env::prefixed("CURFEW_").split("__"))
+            .merge(Env::prefixed("CURFEW_").filter(|name| is_known(name.as_str())).split("__"))
             .merge(Serialized::defaults(flags))
             .extract()
             .map_err(|error| ConfigError::Malformed(Box::new(error)))?;
@@ -247,6 +261,13 @@ pub fn origin_of(url: &str) -> Option<&str> {
     plausible.then(|| &url[..authority_at + end])
 }
 
+/// Whether a variable's name, without its prefix, begins with a key. Others that happen to begin with `CURFEW_` are somebody
+/// else's; one that names a section and then nothing in it is still refused.
+fn is_known(name: &str) -> bool {
+    let first = name.split("__").next().unwrap_or_default();
+    KEYS.iter().any(|key| first.eq_ignore_ascii_case(key))
+}
+
 fn clamp(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
@@ -300,6 +321,16 @@ mod tests {
         assert_eq!(config.media.guard_ms, 3);
         assert_eq!(config.time_zone(), chrono_tz::Europe::Berlin);
         assert_eq!(config.limits, Config::default().limits);
+    }
+
+    #[test]
+    fn every_key_may_come_from_the_environment_and_nothing_else_does() {
+        let config = Config { public_url: Some("https://x".into()), ..Config::default() };
+        let json = serde_json::to_value(&config).expect("serialises");
+        let keys: Vec<_> = json.as_object().expect("an object").keys().collect();
+        assert_eq!(keys.len(), KEYS.len());
+        assert!(keys.iter().all(|key| is_known(&key.to_uppercase())));
+        assert!(is_known("MEDIA__GUARD_MS") && !is_known("BIN") && !is_known("MEDIAN__X"));
     }
 
     #[test]

@@ -116,6 +116,7 @@ async fn a_server_greets_serves_and_leaves_when_told() {
     let mut server = Command::new(env!("CARGO_BIN_EXE_curfew"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().expect("text")])
         .env("CURFEW_MEDIA__LISTEN", "127.0.0.1:0")
+        .env("CURFEW_UNRELATED", "left alone")
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
