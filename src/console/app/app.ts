@@ -86,7 +86,7 @@ export class App extends LitElement {
       </nav>
       <div class="who">
         <span>${session.current?.user.name}</span>
-        <button type="button" @click=${() => session.end()}>Sign out</button>
+        <button type="button" @click=${this.#signOut}>Sign out</button>
       </div>
     `;
   }
@@ -130,6 +130,12 @@ export class App extends LitElement {
     (field ?? this.querySelector<HTMLElement>('h1'))?.focus({ preventScroll: true });
     scrollTo(0, 0);
   }
+
+  /** Whoever signs in next begins at the beginning; only a sign-in that ran out goes on where it was. */
+  #signOut = () => {
+    session.end();
+    this.#next = '#/robots';
+  };
 
   #skip = (event: Event) => {
     event.preventDefault();

@@ -34,7 +34,7 @@ export const viewerStyles = css`
   video {
     display: block;
     width: 100%;
-    max-height: var(--curfew-picture-height, 72dvh);
+    max-height: var(--curfew-picture-height, max(15rem, calc(100dvh - 19.5rem)));
     aspect-ratio: 4 / 3;
     object-fit: contain;
   }
