@@ -49,6 +49,7 @@ impl Kind for BookingSide {
             shell.decisions.came(self.id, Awaited::Decision, decided.position);
         }
         if booking.phase.is_over() {
+            shell.decisions.came(self.id, Awaited::Opening, decided.position);
             shell.decisions.came(self.id, Awaited::End, decided.position);
             disarm(state, shell);
             send_the_waiting_home(state, shell);

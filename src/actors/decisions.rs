@@ -1,4 +1,4 @@
-//! Who waits for a booking to be decided, or to be over.
+//! Who waits for a booking to be decided, for its room to open, or for it to be over.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Awaited {
     Decision,
+    Opening,
     End,
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use curfew_domain::{
-    AccountId, Actor, Booking, BookingCommand, BookingId, Cause, LabRules, Reason, Role, RoomId,
+    AccountId, Actor, Booking, BookingCommand, BookingId, Cause, LabRules, Reason, Role, RoomId, Window,
 };
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::account::AccountSide;
@@ -22,8 +23,8 @@ use super::shell::Shell;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Lab {
-    /// Asks for a window, and waits up to two seconds for the decision. What was decided shows in the read models when this
-    /// returns.
+    /// Asks for a window, and waits up to two seconds for the decision and, when the window has begun already, for its room
+    /// to open. What was decided shows in the read models when this returns.
     ///
     /// # Errors
     /// The rule that the window breaks, or why account or robot refuse it.
@@ -31,6 +32,7 @@ impl Lab {
         let (holder, _) = self.person(principal).await?;
         let (robot_type, candidates) = self.shell.candidates(&new.robot, &new.window).await?;
         let (id, room_id) = (BookingId::from(Uuid::now_v7()), RoomId::from(random_uuid()));
+        let window = new.window;
         let command = BookingCommand::Request {
             booking_id: id,
             room_id,
@@ -38,21 +40,25 @@ impl Lab {
             choice: new.robot,
             robot_type,
             candidates,
-            window: new.window,
+            window,
             rules: Box::new(self.shell.rules()),
             now: self.shell.clock.wall(),
         };
         let decision = self.shell.decisions.wait_for(id, Awaited::Decision);
+        let opening = self.shell.decisions.wait_for(id, Awaited::Opening);
         let requested =
             self.shell.carry::<BookingSide>(id, command, Shell::metadata(Actor::Account(holder))).await;
-        if let Err(refused) = requested {
-            self.shell.decisions.forget(id, Awaited::Decision);
-            return Err(refused);
-        }
-        let Ok(Ok(position)) = tokio::time::timeout(PATIENCE, decision).await else {
-            self.shell.decisions.forget(id, Awaited::Decision);
-            return Ok(Booked { id, decided: false });
+        let decided = match requested {
+            Ok(_) => tokio::time::timeout(PATIENCE, decided(decision, opening, window, &self.shell)).await,
+            Err(refused) => {
+                self.shell.decisions.forget(id, Awaited::Decision);
+                self.shell.decisions.forget(id, Awaited::Opening);
+                return Err(refused);
+            }
         };
+        self.shell.decisions.forget(id, Awaited::Decision);
+        self.shell.decisions.forget(id, Awaited::Opening);
+        let Ok(Some(position)) = decided else { return Ok(Booked { id, decided: false }) };
         self.shell.shown(Some(position)).await;
         let booking = self.shell.state::<BookingSide>(id).await?;
         match booking.state().and_then(|state| state.rejected) {
@@ -244,6 +250,20 @@ pub(super) fn required(reason: &str) -> Answer<&str> {
 }
 
 /// A room's name lets nobody in by itself, but it is handed to clients that may: 128 random bits.
+/// The position of the decision or, for a window that has begun, of its room's opening.
+async fn decided(
+    decision: oneshot::Receiver<u64>,
+    opening: oneshot::Receiver<u64>,
+    window: Window,
+    shell: &Shell,
+) -> Option<u64> {
+    let position = decision.await.ok()?;
+    if window.starts_at > shell.clock.wall() {
+        return Some(position);
+    }
+    opening.await.ok()
+}
+
 fn random_uuid() -> Uuid {
     Uuid::from_u128(rand::random())
 }

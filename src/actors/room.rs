@@ -8,6 +8,7 @@ use curfew_domain::room::RoomEvent;
 use curfew_domain::{Actor, Basis, Room, RoomCommand, RoomId, Window};
 
 use super::deadlines::Due;
+use super::decisions::Awaited;
 use super::dispatch::rooms_changed;
 use super::entity::Decided;
 use super::keeper::Kind;
@@ -42,8 +43,11 @@ impl Kind for RoomSide {
     fn published(&mut self, state: &Room, decided: &Decided<Room>, shell: &Arc<Shell>) {
         for event in &decided.events {
             match event {
-                RoomEvent::Opened { opened_at, .. } => {
+                RoomEvent::Opened { opened_at, booking_id, .. } => {
                     open(state, *opened_at, shell);
+                    if let Some(booking) = booking_id {
+                        shell.decisions.came(*booking, Awaited::Opening, decided.position);
+                    }
                 }
                 RoomEvent::DeadlineMoved { to, by, .. } => self.move_end(*to, *by, shell),
                 RoomEvent::Closed { .. } => disarm(self.id, shell),

@@ -8,4 +8,5 @@ mod api_http;
 mod api_robots;
 mod command_line;
 mod relay;
+mod signaling;
 mod support;

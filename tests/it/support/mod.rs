@@ -1,8 +1,10 @@
 //! A server of its own for each test, and clients of it.
 
 mod client;
+mod signaling;
 
 pub(crate) use client::{Client, Reply};
+pub(crate) use signaling::Signaling;
 
 use std::sync::Arc;
 
@@ -64,7 +66,8 @@ impl TestApp {
         let reply =
             self.anyone().post("/auth/login", json!({"email": user.email, "password": PASSWORD})).await;
         assert_eq!(reply.status, 200, "{reply:?}");
-        Person { client: self.anyone().with_token(reply.text("access_token")), user }
+        let token = reply.text("access_token").to_owned();
+        Person { client: self.anyone().with_token(&token), token, user }
     }
 
     pub(crate) async fn admin(&self) -> Person {
@@ -82,6 +85,7 @@ impl TestApp {
 
 pub(crate) struct Person {
     pub(crate) client: Client,
+    pub(crate) token: String,
     pub(crate) user: User,
 }
 
