@@ -7,6 +7,9 @@ mod api_bookings;
 mod api_http;
 mod api_robots;
 mod command_line;
+mod crash;
+#[path = "../support/mod.rs"]
+mod outside;
 mod relay;
 mod signaling;
 mod support;

@@ -49,7 +49,7 @@ impl Database {
                 database.position = position;
             }
             Err(reason) => {
-                tracing::info!(%reason, "making the projections anew");
+                tracing::info!(%reason, "making the read models anew");
                 database.make_anew(log).await?;
             }
         }
@@ -103,6 +103,9 @@ impl Database {
 
 /// Goes on with the file that is there, if it is one of this log and this program.
 async fn adopt(options: &SqliteConnectOptions, log: &Log) -> Result<(SqliteConnection, u64), StoreError> {
+    if !log.folder().projections_file().exists() {
+        return Err(StoreError::Unavailable("there are none yet".to_owned()));
+    }
     let mut connection = options.clone().create_if_missing(false).connect().await?;
     let row = sqlx::query("SELECT log_id, made_by, position FROM about").fetch_one(&mut connection).await?;
     let position = row.try_get::<i64, _>("position")?.unsigned_abs();

@@ -1,0 +1,101 @@
+//! `curfew serve` as a process of its own, which can be killed.
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rustix::process::{Pid, Signal};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// A start takes far less, but for a machine that is busy with something else.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const GREETING: &str = "Serving on ";
+
+/// A running server. Dropped, it is killed.
+pub(crate) struct Server {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+    /// `http://HOST:PORT`.
+    pub(crate) url: String,
+    /// Just before the process began.
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) ready_at: DateTime<Utc>,
+}
+
+impl Server {
+    /// Starts the server on `data`, on ports of the system's choice, and returns when it serves. It logs to
+    /// `server.log` in `logs`.
+    pub(crate) async fn start(data: &Path, logs: &Path) -> Self {
+        let started_at = Utc::now();
+        let mut child = spawn(data, logs);
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let mut stdout = BufReader::new(stdout).lines();
+        let greeting = tokio::time::timeout(READY_WITHIN, stdout.next_line()).await;
+        let greeting = greeting.expect("the server is ready in time").expect("stdout can be read");
+        let greeting = greeting.unwrap_or_else(|| panic!("the server ended:\n{}", tail(logs)));
+        let url = greeting.strip_prefix(GREETING).expect("the server says where it is").to_owned();
+        Self { child, stdout, url, started_at, ready_at: Utc::now() }
+    }
+
+    /// Starts it and kills it `after` that, whether or not it was ready: a crash while it recovers from another.
+    pub(crate) async fn kill_while_starting(data: &Path, logs: &Path, after: Duration) {
+        let mut child = spawn(data, logs);
+        tokio::time::sleep(after).await;
+        child.kill().await.expect("the server can be killed");
+    }
+
+    /// The token of the one-time link for the first admin, which the server prints where there is none.
+    pub(crate) async fn first_admin_token(&mut self) -> String {
+        loop {
+            let line = self.stdout.next_line().await.expect("stdout can be read").expect("a link is printed");
+            if let Some((_, token)) =
+                line.trim().split_once("/#/").and_then(|(_, page)| page.rsplit_once('/'))
+            {
+                return token.rsplit('=').next().unwrap_or_default().to_owned();
+            }
+        }
+    }
+
+    /// As a crash of the process is: at once, with no chance to tidy up. Returns when it is gone.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("the server can be killed");
+    }
+
+    /// Asks it to stop; returns whether it said that all went well.
+    pub(crate) async fn stop(mut self) -> bool {
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        rustix::process::kill_process(pid.expect("it runs"), Signal::TERM).expect("a signal can be sent");
+        self.child.wait().await.expect("it ends").success()
+    }
+}
+
+fn spawn(data: &Path, logs: &Path) -> Child {
+    let log = OpenOptions::new().create(true).append(true).open(log_file(logs));
+    Command::new(env!("CARGO_BIN_EXE_curfew"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        // What configures the tests would be read as configuration of the server.
+        .env_clear()
+        .env("CURFEW_MEDIA__LISTEN", "127.0.0.1:0")
+        .env("CURFEW_LOG", "info")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log.expect("the server's log can be written"))
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the server starts")
+}
+
+fn log_file(logs: &Path) -> PathBuf {
+    logs.join("server.log")
+}
+
+/// The last lines the server logged.
+pub(crate) fn tail(logs: &Path) -> String {
+    let text = std::fs::read_to_string(log_file(logs)).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
