@@ -56,7 +56,9 @@ export class WatchPage extends Page {
         ${this.refused ? this.#because() : this.outcome()}
         <div class="row">
           <a class="button" href="#/bookings">${this.over ? 'My bookings' : 'Leave'}</a>
-          ${this.over ? html`<a class="button primary" href="#/robots">Book again</a>` : nothing}
+          ${this.over
+            ? html`<a class="button primary" href="#/robots">${this.refused ? 'To the robots' : 'Book again'}</a>`
+            : nothing}
         </div>
       </div>
     `;
