@@ -129,7 +129,6 @@ impl Core {
                 message_burst: config.limits.message_burst,
                 ..signaling::Limits::default()
             },
-            allowed_origins: api.allowed_origins().into(),
         });
         let console = crate::console::routes().map(warp::Reply::into_response);
         let service = Service::new(&api, signaling.or(console).unify().boxed());

@@ -98,10 +98,6 @@ impl Api {
         &self.auth
     }
 
-    pub fn allowed_origins(&self) -> &[String] {
-        &self.allowed_origins
-    }
-
     /// Creates and finds accounts, for the program itself.
     pub fn accounts(&self) -> &Accounts {
         &self.accounts

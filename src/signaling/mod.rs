@@ -66,6 +66,4 @@ pub struct Signaling {
     pub authenticate: Arc<dyn Authenticate>,
     pub clock: SharedClock,
     pub limits: Limits,
-    /// Browser origins that may connect besides the server's own.
-    pub allowed_origins: Arc<[String]>,
 }

@@ -7,7 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::http::{HeaderMap, StatusCode};
+use warp::http::HeaderMap;
 use warp::reply::{Reply, Response};
 use warp::ws::{Message, WebSocket, Ws};
 
@@ -18,32 +18,17 @@ const SUBPROTOCOL: &str = "curfew.v1";
 const BEARER_SUBPROTOCOL: &str = "bearer.";
 
 /// `GET /ws` with an upgrade. A token may come in the `Authorization` header, as the subprotocol `bearer.<token>` offered
-/// beside `curfew.v1`, or later in `register`; one in the query string is refused.
+/// beside `curfew.v1`, or later in `register`. Foreign origins and tokens in the URL do not come as far as here.
 pub fn routes(signaling: Signaling) -> BoxedFilter<(Response,)> {
     let signaling = Arc::new(signaling);
     warp::path!("ws")
         .and(warp::ws())
         .and(warp::header::headers_cloned())
-        .and(raw_query())
-        .map(move |ws: Ws, headers: HeaderMap, query: String| accept(&signaling, ws, &headers, &query))
+        .map(move |ws: Ws, headers: HeaderMap| accept(&signaling, ws, &headers))
         .boxed()
 }
 
-fn raw_query() -> impl Filter<Extract = (String,), Error = std::convert::Infallible> + Clone {
-    warp::query::raw().or(warp::any().map(String::new)).unify()
-}
-
-fn accept(signaling: &Arc<Signaling>, ws: Ws, headers: &HeaderMap, query: &str) -> Response {
-    if query.split('&').any(|pair| pair.starts_with("token=") || pair.starts_with("access_token=")) {
-        return refuse(
-            StatusCode::UNAUTHORIZED,
-            "bad_token",
-            "A token in a URL is refused: send it in a header.",
-        );
-    }
-    if !origin_allowed(signaling, headers) {
-        return refuse(StatusCode::FORBIDDEN, "origin_refused", "Pages of this origin may not connect here.");
-    }
+fn accept(signaling: &Arc<Signaling>, ws: Ws, headers: &HeaderMap) -> Response {
     let offered = offered_subprotocols(headers);
     let token = bearer_header(headers)
         .or_else(|| offered.iter().find_map(|name| name.strip_prefix(BEARER_SUBPROTOCOL)).map(str::to_owned));
@@ -58,26 +43,6 @@ fn accept(signaling: &Arc<Signaling>, ws: Ws, headers: &HeaderMap, query: &str) 
     } else {
         reply.into_response()
     }
-}
-
-fn refuse(status: StatusCode, code: &str, detail: &str) -> Response {
-    let body = serde_json::json!({
-        "type": format!("urn:curfew:error:{code}"), "title": status.canonical_reason(), "status": status.as_u16(),
-        "detail": detail, "code": code, "instance": "/ws",
-    });
-    let json = warp::reply::with_header(warp::reply::json(&body), "content-type", "application/problem+json");
-    warp::reply::with_status(json, status).into_response()
-}
-
-/// A browser names its page's origin; anything but the server's own host and the configured ones is refused, so that a
-/// foreign page cannot ride on a visitor's network position.
-fn origin_allowed(signaling: &Signaling, headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get("origin") else { return true };
-    let Ok(origin) = origin.to_str() else { return false };
-    let own = headers.get("host").and_then(|host| host.to_str().ok());
-    let authority = origin.split_once("://").map(|(_, authority)| authority);
-    (authority.is_some() && authority == own)
-        || signaling.allowed_origins.iter().any(|allowed| allowed == origin)
 }
 
 fn offered_subprotocols(headers: &HeaderMap) -> Vec<String> {
