@@ -26,8 +26,9 @@ use self::viewer::{Outcome, Viewer};
 use super::WrongUse;
 use super::http::HttpClient;
 
-/// Setting up a booking and its guests takes far less; what is left over adds to the watching.
+/// Booking, and joining one after the other, take far less; what is left over adds to the watching.
 const SETUP_PER_ROOM: Duration = Duration::from_millis(60);
+const JOIN_PER_VIEWER: Duration = Duration::from_millis(75);
 const SETUP_FLOOR: Duration = Duration::from_secs(5);
 const PUBLISHING_WITHIN: Duration = Duration::from_secs(20);
 /// How long after the deadline somebody who was not told is given up.
@@ -151,8 +152,14 @@ async fn watch(
 
 /// How far ahead the common end is.
 fn ahead(args: &LoadArgs) -> Duration {
-    let per_room = if args.terminate { SETUP_PER_ROOM + TERMINATION_AT_MOST } else { SETUP_PER_ROOM };
-    SETUP_FLOOR + per_room * u32::from(args.rooms) + Duration::from_secs(args.seconds.into())
+    let rooms = u32::from(args.rooms);
+    let viewers = rooms * u32::from(args.viewers);
+    let terminations = if args.terminate { TERMINATION_AT_MOST * rooms } else { Duration::ZERO };
+    SETUP_FLOOR
+        + SETUP_PER_ROOM * rooms
+        + JOIN_PER_VIEWER * viewers
+        + Duration::from_secs(args.seconds.into())
+        + terminations
 }
 
 /// In the order of the sessions, viewer after viewer within each.
