@@ -39,9 +39,9 @@ check: setup-build src/console/dist/index.html ## formatting, lints, import dire
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 
-bench: setup-bench src/console/dist/index.html ## measure: the cut (from a packet capture), joins, restarts, appends
+bench: setup-bench src/console/dist/index.html tests/e2e/node_modules/.installed ## measure: the cut (from a packet capture), joins, restarts, appends
 	cargo build --locked --release --bin curfew
-	scripts/bench
+	CURFEW_BIN=$(CURFEW_RELEASE) scripts/bench
 
 clean: ## remove what was built
 	rm -rf src/console/dist src/console/node_modules tests/e2e/node_modules
@@ -50,7 +50,7 @@ clean: ## remove what was built
 .PHONY: setup-build setup-test setup-bench
 setup-build: ; @scripts/setup build
 setup-test: ; @scripts/setup build test
-setup-bench: ; @scripts/setup build bench
+setup-bench: ; @scripts/setup build test bench
 
 src/console/node_modules/.installed: src/console/package-lock.json
 	cd src/console && npm ci --no-audit --no-fund && touch node_modules/.installed

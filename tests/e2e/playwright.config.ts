@@ -30,5 +30,6 @@ export default defineConfig({
   projects: [
     { name: 'product', testDir: 'product' },
     { name: 'screenshot', testDir: 'screenshot' },
+    { name: 'bench', testDir: 'bench' },
   ],
 });

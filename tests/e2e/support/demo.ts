@@ -50,11 +50,13 @@ export class Demo {
     return found;
   }
 
-  /** Kills the process as a crash does, and starts it again on the same folder and address. */
-  async crashAndRestart(): Promise<void> {
+  /** Kills the process as a crash does, and starts it again on the same folder and address. Answers when it was started. */
+  async crashAndRestart(): Promise<number> {
     await end(this.process, 'SIGKILL');
+    const startedAt = Date.now();
     const { child } = await launch(this.folder, 5, new URL(this.facts.url).host);
     this.process = child;
+    return startedAt;
   }
 
   async stop(): Promise<void> {
