@@ -2,6 +2,7 @@
 //! the disk takes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use curfew_domain::room::Unreported;
@@ -15,6 +16,9 @@ use super::room::RoomSide;
 use super::shell::Shell;
 use crate::media::{ClosedWhy, PeerReport};
 use crate::protocol::ServerMessage;
+
+/// How long after a window's end its recording begins.
+const RECORD_AFTER: Duration = Duration::from_millis(25);
 
 /// A room that was cut and whose end is to be recorded.
 pub(crate) struct Cut {
@@ -56,8 +60,15 @@ pub(crate) fn cut(
 /// Closes the peers of a room that was cut, then records it all. Returns once it is durable, or the server stops.
 pub(crate) async fn finish(shell: Arc<Shell>, cut: Cut) {
     let Cut { room, place, end, by, reason_hash, message } = cut;
+    let mut reports = shell.media.close_room(room, Some(message.to_text().into())).await;
+    if end.cause == Cause::WindowClosed {
+        // Windows tend to end together: first everybody's notice and every peer's last packet, then the bookkeeping.
+        shell.pause(RECORD_AFTER).await;
+    }
     rooms_changed(&shell, place.robot, Some(end.cause));
-    let reports = shell.media.close_room(room, Some(message.to_text().into())).await;
+    if let Some(live) = shell.rooms.get(room) {
+        reports.extend(live.take_reports());
+    }
     for report in &reports {
         shell.peers.remove(report.peer);
     }
@@ -134,17 +145,19 @@ pub(crate) async fn end_peer(shell: &Arc<Shell>, room: RoomId, peer: PeerId, cau
 
 /// A peer ended by itself.
 pub(crate) async fn peer_closed(shell: &Arc<Shell>, room: RoomId, report: &PeerReport, why: ClosedWhy) {
+    let at_deadline = why == ClosedWhy::Deadline;
+    if shell.rooms.get(room).is_some_and(|live| at_deadline && live.report(report)) {
+        shell.peers.remove(report.peer);
+        return;
+    }
     let now = shell.clock.wall();
     let (cause, due_at) = match why {
-        ClosedWhy::Deadline => {
-            (Cause::WindowClosed, shell.rooms.get(room).map(|live| live.place().window.ends_at))
-        }
-        ClosedWhy::Replaced => (Cause::Replaced, None),
-        ClosedWhy::Remote | ClosedWhy::Timeout | ClosedWhy::Failed => (Cause::ParticipantLeft, None),
+        ClosedWhy::Deadline => (Cause::WindowClosed, shell.clock.wall_at(report.deadline)),
+        ClosedWhy::Replaced => (Cause::Replaced, now),
+        ClosedWhy::Remote | ClosedWhy::Timeout | ClosedWhy::Failed => (Cause::ParticipantLeft, now),
     };
     let owner = shell.peers.owner(report.peer);
-    let at_deadline = (why == ClosedWhy::Deadline).then(|| shell.clock.wall_at(report.deadline));
-    record_peer(shell, room, report, cause, due_at.or(at_deadline).unwrap_or(now)).await;
+    record_peer(shell, room, report, cause, due_at).await;
     if let Some(Owner::Viewer { account, .. }) = owner.filter(|_| cause == Cause::ParticipantLeft) {
         leave_if_gone(shell, room, account).await;
     }

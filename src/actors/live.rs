@@ -11,6 +11,7 @@ use curfew_domain::{AccountId, BookingId, Cause, ConnectionId, PeerId, RobotId, 
 
 use super::lab::Outbox;
 use crate::clock::BootInstant;
+use crate::media::PeerReport;
 use crate::protocol::{ServerMessage, SessionEnded, User, UserType};
 
 /// Where a room is and when; fixed but for the window's end.
@@ -70,11 +71,21 @@ struct Inner {
     seats: HashMap<ConnectionId, Seat>,
     /// In the order in which they came.
     peers: Vec<(PeerId, AccountId)>,
+    /// Of peers that ended at the deadline, to be recorded with the room's end.
+    reports: Vec<PeerReport>,
+    is_recorded: bool,
 }
 
 impl LiveRoom {
     pub(crate) fn new(id: RoomId, place: Place) -> Self {
-        let inner = Inner { place, phase: Phase::Waiting, seats: HashMap::new(), peers: Vec::new() };
+        let inner = Inner {
+            place,
+            phase: Phase::Waiting,
+            seats: HashMap::new(),
+            peers: Vec::new(),
+            reports: Vec::new(),
+            is_recorded: false,
+        };
         Self { id, inner: Mutex::new(inner) }
     }
 
@@ -168,6 +179,24 @@ impl LiveRoom {
 
     pub(crate) fn remove_peer(&self, peer: PeerId) {
         self.inner().peers.retain(|(known, _)| *known != peer);
+    }
+
+    /// Keeps the report of a peer that its deadline ended, for the record of the room's end. False when that is written
+    /// already.
+    pub(crate) fn report(&self, report: &PeerReport) -> bool {
+        let mut inner = self.inner();
+        inner.peers.retain(|(known, _)| *known != report.peer);
+        if !inner.is_recorded {
+            inner.reports.push(report.clone());
+        }
+        !inner.is_recorded
+    }
+
+    /// Takes the reports for the record; those that come later are on their own.
+    pub(crate) fn take_reports(&self) -> Vec<PeerReport> {
+        let mut inner = self.inner();
+        inner.is_recorded = true;
+        std::mem::take(&mut inner.reports)
     }
 
     /// An account's peers, oldest first.

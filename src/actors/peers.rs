@@ -52,10 +52,13 @@ impl OfferKey {
     }
 }
 
+/// Held by one offer at a time.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
     known: Mutex<HashMap<PeerId, Known>>,
-    turns: Mutex<HashMap<(AccountId, RoomId), Arc<tokio::sync::Mutex<()>>>>,
+    turns: Mutex<HashMap<(AccountId, RoomId), Turn>>,
 }
 
 impl Peers {

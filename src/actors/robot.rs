@@ -56,10 +56,8 @@ impl Kind for RobotSide {
     fn published(&mut self, state: &Robot, decided: &Decided<Robot>, shell: &Arc<Shell>) {
         for event in &decided.events {
             match event {
-                RobotEvent::CredentialRevoked { credential_id, .. } => {
-                    if self.link.as_ref().is_some_and(|link| link.credential == *credential_id) {
-                        self.unlink(shell, Some(Reason::BadToken));
-                    }
+                RobotEvent::CredentialRevoked { credential_id, .. } if self.is_linked_by(*credential_id) => {
+                    self.unlink(shell, Some(Reason::BadToken));
                 }
                 RobotEvent::Retired { .. } => self.unlink(shell, Some(Reason::BadToken)),
                 RobotEvent::SlotReserved { .. } | RobotEvent::SlotMoved { .. } => {
@@ -82,6 +80,10 @@ impl Kind for RobotSide {
 }
 
 impl RobotSide {
+    fn is_linked_by(&self, credential: CredentialId) -> bool {
+        self.link.as_ref().is_some_and(|link| link.credential == credential)
+    }
+
     pub(super) fn link_up(&mut self, link: Link, shell: &Arc<Shell>) {
         self.unlink(shell, Some(Reason::Conflict));
         shell.rooms.robot_online(self.id, Some((link.connection, link.credential)));
