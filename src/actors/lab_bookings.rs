@@ -51,6 +51,7 @@ impl Lab {
         let decided = match requested {
             Ok(_) => tokio::time::timeout(PATIENCE, decided(decision, opening, window, &self.shell)).await,
             Err(refused) => {
+                drop((decision, opening));
                 self.shell.decisions.forget(id, Awaited::Decision);
                 self.shell.decisions.forget(id, Awaited::Opening);
                 return Err(refused);
@@ -234,12 +235,14 @@ impl Shell {
             .await
             .is_ok_and(|booking| booking.phase().is_none_or(|p| p.is_over()));
         if over {
+            drop(ended);
             self.decisions.forget(id, Awaited::End);
             let head = *self.log.head().borrow();
             return self.shown(Some(head)).await;
         }
-        if let Ok(Ok(position)) = tokio::time::timeout(Duration::from_secs(1), ended).await {
-            self.shown(Some(position)).await;
+        match tokio::time::timeout(Duration::from_secs(1), ended).await {
+            Ok(position) => self.shown(position.ok()).await,
+            Err(_) => self.decisions.forget(id, Awaited::End),
         }
     }
 }
@@ -249,7 +252,6 @@ pub(super) fn required(reason: &str) -> Answer<&str> {
     if reason.is_empty() { Err(Refused::new(Reason::ReasonRequired)) } else { Ok(reason) }
 }
 
-/// A room's name lets nobody in by itself, but it is handed to clients that may: 128 random bits.
 /// The position of the decision or, for a window that has begun, of its room's opening.
 async fn decided(
     decision: oneshot::Receiver<u64>,
@@ -264,6 +266,7 @@ async fn decided(
     opening.await.ok()
 }
 
+/// A room's name lets nobody in by itself, but it is handed to clients that may: 128 random bits.
 fn random_uuid() -> Uuid {
     Uuid::from_u128(rand::random())
 }
