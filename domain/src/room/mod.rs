@@ -127,31 +127,7 @@ impl Decide for Room {
     fn decide(&self, command: RoomCommand) -> Decision {
         use RoomCommand as C;
         match command {
-            C::Open {
-                room_id,
-                kind,
-                robot_id,
-                booking_id,
-                holder,
-                deadline,
-                change_no,
-                viewer_limit,
-                reason_hash,
-                due_at,
-                now,
-            } => self.open(RoomEvent::Opened {
-                room_id,
-                kind,
-                robot_id,
-                booking_id,
-                holder,
-                deadline,
-                change_no,
-                viewer_limit,
-                reason_hash,
-                due_at,
-                opened_at: now,
-            }),
+            open @ C::Open { .. } => self.open(open),
             C::Admit { account_id, basis, now } => self.admit(account_id, basis, now),
             C::RecordRefused { account_id, reason, count, since } => {
                 let refused = RoomEvent::ParticipantRefused { account_id, reason, count, since };

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, Room, RoomError, RoomEvent, RoomKind};
+use super::{Decision, Room, RoomCommand, RoomError, RoomEvent, RoomKind};
 use crate::{AccountId, Actor, Basis};
 
 /// An open peer connection.
@@ -16,30 +16,50 @@ pub struct Peer {
 }
 
 impl Room {
-    /// `opened` is taken as it was asked for, but for a deadline that was moved before the room opened.
-    pub(super) fn open(&self, mut opened: RoomEvent) -> Decision {
-        let RoomEvent::Opened { room_id, kind, booking_id, deadline, change_no, reason_hash, .. } =
-            &mut opened
+    /// Takes the place as it was asked for, but for a deadline that was moved before the room opened.
+    pub(super) fn open(&self, open: RoomCommand) -> Decision {
+        let RoomCommand::Open {
+            room_id,
+            kind,
+            robot_id,
+            booking_id,
+            holder,
+            deadline,
+            change_no,
+            viewer_limit,
+            reason_hash,
+            due_at,
+            now,
+        } = open
         else {
             return Ok(vec![]);
         };
         if let Some(place) = &self.place {
-            return if place.room_id == *room_id { Ok(vec![]) } else { Err(RoomError::AlreadyOpened) };
+            return if place.room_id == room_id { Ok(vec![]) } else { Err(RoomError::AlreadyOpened) };
         }
         if self.is_closed {
             return Err(RoomError::Closed);
         }
-        if booking_id.is_some() != (*kind == RoomKind::Booking) {
+        if booking_id.is_some() != (kind == RoomKind::Booking) {
             return Err(RoomError::KindMismatch);
         }
-        if *kind == RoomKind::Watch && reason_hash.as_deref().is_none_or(str::is_empty) {
+        if kind == RoomKind::Watch && reason_hash.as_deref().is_none_or(str::is_empty) {
             return Err(RoomError::ReasonRequired);
         }
-        if let Some(moved) = self.deadline.filter(|_| self.change_no > *change_no) {
-            *deadline = moved;
-            *change_no = self.change_no;
-        }
-        Ok(vec![opened])
+        let moved = self.deadline.filter(|_| self.change_no > change_no);
+        Ok(vec![RoomEvent::Opened {
+            room_id,
+            kind,
+            robot_id,
+            booking_id,
+            holder,
+            deadline: moved.unwrap_or(deadline),
+            change_no: self.change_no.max(change_no),
+            viewer_limit,
+            reason_hash,
+            due_at,
+            opened_at: now,
+        }])
     }
 
     pub(super) fn admit(&self, account_id: AccountId, basis: Basis, now: DateTime<Utc>) -> Decision {
