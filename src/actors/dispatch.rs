@@ -47,6 +47,10 @@ pub(crate) fn fire(shell: &Arc<Shell>, fired: Vec<Fired>) {
             other => rest.push(other),
         }
     }
+    if let Some(first) = cut.first() {
+        let late_us = (shell.clock.wall() - first.due_at()).num_microseconds();
+        tracing::debug!(rooms = cut.len(), late_us, "sessions ended");
+    }
     for cut in cut {
         shell.spawn(ending::finish(Arc::clone(shell), cut));
     }

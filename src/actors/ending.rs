@@ -30,6 +30,12 @@ pub(crate) struct Cut {
     message: ServerMessage,
 }
 
+impl Cut {
+    pub(crate) const fn due_at(&self) -> DateTime<Utc> {
+        self.end.at
+    }
+}
+
 /// Cuts a room whose deadline fired; the end is the instant that was due, not that of the look at the clock.
 pub(crate) fn cut_at_deadline(shell: &Arc<Shell>, room: RoomId) -> Option<Cut> {
     let live = shell.rooms.get(room)?;
