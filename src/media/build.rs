@@ -124,17 +124,13 @@ impl Builder {
         use SrtpProtectionProfile::{Srtp_Aead_Aes_128_Gcm as Gcm, Srtp_Aes128_Cm_Hmac_Sha1_80 as Cm};
         // Chromium prefers the slower AES-CM where both are listed, so it is given no choice; who else may not know GCM is.
         let profiles = if offer.libwebrtc { vec![Gcm] } else { vec![Gcm, Cm] };
-        let disconnected = Duration::from_secs(5).min(self.config.silence_timeout);
         SettingEngineBuilder::new()
             .with_lite(true)
             .with_ice_credentials(ufrag.to_owned(), password.to_owned())
             .with_answering_dtls_role(RTCDtlsRole::Server)
             .with_srtp_protection_profiles(profiles)
-            .with_ice_timeouts(
-                Some(disconnected),
-                Some(self.config.silence_timeout.saturating_sub(disconnected)),
-                Some(Duration::from_secs(2)),
-            )
+            // Silence is judged by `paths.rs`: the agent's own judgement knows the first nominated pair alone.
+            .with_ice_timeouts(Some(Duration::ZERO), Some(Duration::ZERO), None)
             // A viewer's own data channels are read and dropped; little needs to wait for that.
             .with_sctp_max_receive_buffer_size(128 * 1024)
             .build()

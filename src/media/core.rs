@@ -16,50 +16,20 @@ use rtc::shared::TaggedBytesMut;
 use super::build::Built;
 use super::config::MediaConfig;
 use super::demux::{Demux, Route};
-use super::gate::Class;
+use super::io::{Counting, Datagram, Io, Sent};
 use super::peer::{Happening, Peer};
+use super::robots::Robots;
 use super::stats::MediaStats;
 use super::types::{ClosedWhy, MediaError, MediaEvent, Now, PeerKind, PeerReport};
 use crate::clock::BootInstant;
 
 /// How often stale addresses are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
-/// Closing messages that wait for the socket.
+/// Closing messages that wait for the socket or to be repeated.
 const MAX_DEPARTING: usize = 4096;
-
-/// What the core needs of the world when it sends.
-pub(super) trait Io {
-    /// Reads the boot clock, now.
-    fn boot(&self) -> BootInstant;
-    fn send(&mut self, datagram: &Datagram<'_>) -> Sent;
-}
-
-/// One UDP payload to send.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Datagram<'a> {
-    pub(super) local: SocketAddr,
-    pub(super) remote: SocketAddr,
-    pub(super) bytes: &'a [u8],
-}
-
-impl<'a> Datagram<'a> {
-    pub(super) fn of(message: &'a TaggedBytesMut) -> Self {
-        Self {
-            local: message.transport.local_addr,
-            remote: message.transport.peer_addr,
-            bytes: &message.message,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sent {
-    Done,
-    /// Not now; ask again at the next flush.
-    Blocked,
-    /// Not ever: unreachable, too large. The network loses datagrams as well.
-    Lost,
-}
+/// Nobody is left to retransmit what closes a connection, so it is said again after so long. To the far end a repeated
+/// DTLS record is a replay and changes nothing (RFC 6347, 4.1.2.6).
+const REPEAT_AFTER: [Duration; 2] = [Duration::from_millis(30), Duration::from_millis(120)];
 
 /// When the core wants to be called, on either clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,24 +45,23 @@ pub(super) struct Core {
     config: MediaConfig,
     closing_text: ClosingText,
     peers: HashMap<PeerId, Peer>,
-    robots: HashMap<RobotId, Robot>,
+    robots: Robots,
     demux: Demux,
     timers: BTreeSet<(Instant, PeerId)>,
     deadlines: BTreeSet<(BootInstant, PeerId)>,
     /// Peers that may have something to say or to send.
     active: Vec<PeerId>,
-    departing: VecDeque<TaggedBytesMut>,
+    departing: VecDeque<Departing>,
     events: VecDeque<MediaEvent>,
     happenings: Vec<Happening>,
     stats: MediaStats,
     sweep_at: Instant,
 }
 
-/// Who sends and who watches.
-#[derive(Default)]
-struct Robot {
-    publisher: Option<PeerId>,
-    viewers: Vec<PeerId>,
+/// A closing message, ordered by when it is due.
+struct Departing {
+    due: Instant,
+    datagram: TaggedBytesMut,
 }
 
 impl Core {
@@ -101,7 +70,7 @@ impl Core {
             config,
             closing_text,
             peers: HashMap::new(),
-            robots: HashMap::new(),
+            robots: Robots::default(),
             demux: Demux::default(),
             timers: BTreeSet::new(),
             deadlines: BTreeSet::new(),
@@ -129,14 +98,7 @@ impl Core {
         if !self.demux.register(spec.peer, &built.ufrag, &built.password, &built.remote_password) {
             return Err(MediaError::Duplicate);
         }
-        let robot = self.robots.entry(spec.kind.robot()).or_default();
-        let replaced = match spec.kind {
-            PeerKind::Publisher { .. } => robot.publisher.replace(spec.peer),
-            PeerKind::Viewer { .. } => {
-                robot.viewers.push(spec.peer);
-                None
-            }
-        };
+        let replaced = self.robots.add(spec.peer, spec.kind);
         self.peers.insert(spec.peer, Peer::new(built, &self.config, now));
         self.deadlines.insert((spec.deadline, spec.peer));
         self.stats.peers_total += 1;
@@ -203,8 +165,8 @@ impl Core {
     /// are any.
     pub(super) fn flush(&mut self, now: Now, io: &mut impl Io) -> bool {
         let mut blocked = Vec::new();
-        while let Some(datagram) = self.departing.front() {
-            match io.send(&Datagram::of(datagram)) {
+        while let Some(departing) = self.departing.front().filter(|departing| departing.due <= now.mono) {
+            match io.send(&Datagram::of(&departing.datagram)) {
                 Sent::Blocked => break,
                 Sent::Done | Sent::Lost => self.stats.datagrams_out += 1,
             }
@@ -221,7 +183,7 @@ impl Core {
         for id in &blocked {
             self.activate(*id);
         }
-        !blocked.is_empty() || !self.departing.is_empty()
+        !blocked.is_empty() || self.departing.front().is_some_and(|departing| departing.due <= now.mono)
     }
 
     fn flush_peer(&mut self, now: Now, io: &mut impl Io, id: PeerId) -> bool {
@@ -272,8 +234,7 @@ impl Core {
                 }
                 Happening::Camera(camera, packet) => {
                     self.stats.camera_packets += 1;
-                    let viewers = self.robots.get(&kind.robot()).map_or(&[][..], |robot| &robot.viewers);
-                    for viewer in viewers {
+                    for viewer in self.robots.viewers(kind.robot()) {
                         if let Some(peer) = self.peers.get_mut(viewer) {
                             peer.offer(camera, packet.clone());
                             list(&mut self.active, peer);
@@ -290,8 +251,7 @@ impl Core {
     }
 
     fn want_keyframe(&mut self, robot: RobotId, camera: Option<usize>) {
-        let publisher = self.robots.get(&robot).and_then(|robot| robot.publisher);
-        if let Some(peer) = publisher.and_then(|id| self.peers.get_mut(&id)) {
+        if let Some(peer) = self.robots.publisher(robot).and_then(|id| self.peers.get_mut(&id)) {
             peer.want_keyframe(camera);
             list(&mut self.active, peer);
         }
@@ -339,7 +299,7 @@ impl Core {
     }
 
     pub(super) fn close_robot(&mut self, now: Now, robot: RobotId) -> Option<PeerReport> {
-        let publisher = self.robots.get(&robot)?.publisher?;
+        let publisher = self.robots.publisher(robot)?;
         self.close(now, publisher, None)
     }
 
@@ -352,12 +312,25 @@ impl Core {
     pub(super) fn close(&mut self, now: Now, id: PeerId, closing: Option<&str>) -> Option<PeerReport> {
         let mut peer = self.remove(id)?;
         let last = contain(|| peer.close(now, closing)).unwrap_or_default();
-        let room = MAX_DEPARTING.saturating_sub(self.departing.len());
-        self.departing.extend(last.into_iter().take(room));
+        self.depart(now.mono, &last);
         let report = peer.report();
         self.stats.dropped_queue += report.dropped.saturating_sub(peer.gate.refused);
         self.stats.refused_by_gate += peer.gate.refused;
         Some(report)
+    }
+
+    fn depart(&mut self, now: Instant, last: &[TaggedBytesMut]) {
+        let mut put = |due: Instant, datagram: TaggedBytesMut| {
+            if self.departing.len() < MAX_DEPARTING {
+                let index = self.departing.partition_point(|departing| departing.due <= due);
+                self.departing.insert(index, Departing { due, datagram });
+            }
+        };
+        for after in std::iter::once(Duration::ZERO).chain(REPEAT_AFTER) {
+            for datagram in last {
+                put(now + after, copy(datagram));
+            }
+        }
     }
 
     fn end(&mut self, now: Now, id: PeerId, closing: Option<&str>, why: ClosedWhy) {
@@ -383,14 +356,7 @@ impl Core {
         if let Some(at) = peer.timer {
             self.timers.remove(&(at, id));
         }
-        let robot_id = peer.kind.robot();
-        if let Some(robot) = self.robots.get_mut(&robot_id) {
-            robot.viewers.retain(|viewer| *viewer != id);
-            robot.publisher.take_if(|publisher| *publisher == id);
-            if robot.publisher.is_none() && robot.viewers.is_empty() {
-                self.robots.remove(&robot_id);
-            }
-        }
+        self.robots.remove(id, peer.kind);
         Some(peer)
     }
 
@@ -400,7 +366,14 @@ impl Core {
 
     pub(super) fn poll_timeout(&self) -> Wake {
         Wake {
-            mono: self.timers.first().map(|(at, _)| *at).into_iter().chain([self.sweep_at]).min(),
+            mono: [
+                self.timers.first().map(|(at, _)| *at),
+                self.departing.front().map(|departing| departing.due),
+                Some(self.sweep_at),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
             boot: self.deadlines.first().map(|(at, _)| *at),
         }
     }
@@ -436,30 +409,6 @@ fn contain<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
-/// Counts what is sent on the way to the socket.
-struct Counting<'a, I> {
-    io: &'a mut I,
-    stats: &'a mut MediaStats,
-}
-
-impl<I: Io> Io for Counting<'_, I> {
-    fn boot(&self) -> BootInstant {
-        self.io.boot()
-    }
-
-    fn send(&mut self, datagram: &Datagram<'_>) -> Sent {
-        let sent = self.io.send(datagram);
-        match sent {
-            Sent::Done => {
-                self.stats.datagrams_out += 1;
-                if Class::of(datagram.bytes) == Class::Media {
-                    self.stats.media_out += 1;
-                    self.stats.media_bytes_out += datagram.bytes.len() as u64;
-                }
-            }
-            Sent::Lost => self.stats.send_errors += 1,
-            Sent::Blocked => {}
-        }
-        sent
-    }
+fn copy(datagram: &TaggedBytesMut) -> TaggedBytesMut {
+    TaggedBytesMut { now: datagram.now, transport: datagram.transport, message: datagram.message.clone() }
 }

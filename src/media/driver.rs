@@ -10,7 +10,8 @@ use curfew_domain::{PeerId, RobotId, RoomId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::build::Built;
-use super::core::{Core, Datagram, Io, Sent};
+use super::core::Core;
+use super::io::{Datagram, Io, Sent};
 use super::socket::Socket;
 use super::stats::MediaStats;
 use super::types::{MediaError, MediaEvent, Now, PeerReport};

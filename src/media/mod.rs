@@ -9,6 +9,7 @@
 
 mod answer;
 mod build;
+mod canonical;
 mod codec;
 mod config;
 mod core;
@@ -19,11 +20,15 @@ mod forward;
 mod gate;
 mod handle;
 mod history;
+mod io;
 mod keyframes;
+mod paths;
 mod peer;
 mod publisher;
 mod queue;
+mod robots;
 mod sdp;
+mod session;
 mod socket;
 mod stats;
 mod stun;

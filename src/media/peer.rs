@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use curfew_domain::PeerId;
-use rtc::data_channel::RTCDataChannelId;
 use rtc::peer_connection::RTCPeerConnection;
 use rtc::peer_connection::event::{RTCDataChannelEvent, RTCPeerConnectionEvent};
 use rtc::peer_connection::message::{RTCMessage, TaggedRTCMessage};
@@ -20,16 +19,16 @@ use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 
 use super::build::Built;
 use super::config::MediaConfig;
-use super::core::{Datagram, Io, Sent};
 use super::feedback;
 use super::forward::CameraPacket;
 use super::gate::{Class, Gate};
+use super::io::{Datagram, Io, Sent};
+use super::paths::{Path, Paths};
 use super::publisher::Publisher;
+use super::session::Session;
 use super::types::{ClosedWhy, Now, PeerKind, PeerReport};
 use super::viewer::{Answered, Viewer};
 
-/// Texts that wait for the `session` channel to open.
-const MAX_WAITING_TEXTS: usize = 32;
 /// DTLS datagrams kept until ICE is up: a client's first flight may overtake the check that selects the pair, and its
 /// retransmission would cost tens of milliseconds.
 const MAX_EARLY: usize = 8;
@@ -50,6 +49,8 @@ pub(super) struct Peer {
     connection: RTCPeerConnection,
     /// When connecting has taken too long; `None` once connected.
     connect_by: Option<Instant>,
+    silence_timeout: Duration,
+    paths: Paths,
     session: Session,
     ice_up: bool,
     early: Vec<TaggedBytesMut>,
@@ -61,14 +62,6 @@ pub(super) struct Peer {
 enum Role {
     Publisher(Publisher),
     Viewer(Viewer),
-}
-
-/// The `session` data channel.
-#[derive(Default)]
-struct Session {
-    channel: Option<RTCDataChannelId>,
-    open: bool,
-    waiting: VecDeque<Arc<str>>,
 }
 
 /// What a peer tells the core.
@@ -102,7 +95,9 @@ impl Peer {
             role,
             connection: built.connection,
             connect_by: Some(now.mono + config.connect_timeout),
-            session: Session { channel: built.session_channel, ..Session::default() },
+            silence_timeout: config.silence_timeout,
+            paths: Paths::new(now.mono),
+            session: Session::new(built.session_channel),
             ice_up: false,
             early: Vec::new(),
             outbox: VecDeque::new(),
@@ -130,6 +125,9 @@ impl Peer {
             }
             return;
         }
+        if class == Class::Stun {
+            self.paths.received(now.mono, Path { local, remote }, bytes);
+        }
         self.check_transport |= class == Class::Dtls;
         self.read(message);
     }
@@ -143,31 +141,19 @@ impl Peer {
     /// Moves the connection on and collects what happened.
     pub(super) fn poll(&mut self, now: Now, happenings: &mut Vec<Happening>) {
         self.poll_messages(now, happenings);
-        let mut failed = None;
         while let Some(event) = self.connection.poll_event() {
             match event {
-                RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(RTCIceConnectionState::Failed) => {
-                    failed = Some(ClosedWhy::Timeout);
-                }
                 RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(
                     RTCIceConnectionState::Connected | RTCIceConnectionState::Completed,
                 ) => self.ice_connected(now),
-                // It says so of ICE as well, and before ICE does.
                 RTCPeerConnectionEvent::OnConnectionStateChangeEvent(RTCPeerConnectionState::Failed) => {
-                    failed = failed.or(Some(ClosedWhy::Failed));
+                    happenings.push(Happening::Ended(ClosedWhy::Failed));
                 }
                 RTCPeerConnectionEvent::OnConnectionStateChangeEvent(RTCPeerConnectionState::Connected) => {
-                    if self.connect_by.take().is_some() {
-                        happenings.push(Happening::Connected);
-                    }
+                    happenings.extend(self.connect_by.take().map(|_| Happening::Connected));
                 }
-                RTCPeerConnectionEvent::OnDataChannel(RTCDataChannelEvent::OnOpen(id))
-                    if self.session.channel == Some(id) =>
-                {
-                    self.session.open = true;
-                    for text in std::mem::take(&mut self.session.waiting) {
-                        self.send_text(now.mono, &text);
-                    }
+                RTCPeerConnectionEvent::OnDataChannel(RTCDataChannelEvent::OnOpen(id)) => {
+                    self.session.opened(&mut self.connection, now.mono, id);
                 }
                 _ => {}
             }
@@ -176,8 +162,6 @@ impl Peer {
             && self.dtls_state() == Some(RTCDtlsTransportState::Closed)
         {
             happenings.push(Happening::Ended(ClosedWhy::Remote));
-        } else if let Some(why) = failed {
-            happenings.push(Happening::Ended(why));
         }
     }
 
@@ -237,7 +221,7 @@ impl Peer {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Now, happenings: &mut Vec<Happening>) {
-        if self.connect_by.is_some_and(|by| by <= now.mono) {
+        if self.gives_up_at() <= now.mono {
             happenings.push(Happening::Ended(ClosedWhy::Timeout));
             return;
         }
@@ -252,7 +236,12 @@ impl Peer {
             Role::Publisher(publisher) if self.is_connected() => publisher.timeout(),
             _ => None,
         };
-        [self.connection.poll_timeout(), self.connect_by, keyframes].into_iter().flatten().min()
+        [self.connection.poll_timeout(), Some(self.gives_up_at()), keyframes].into_iter().flatten().min()
+    }
+
+    /// When the peer has taken too long to connect, or been silent for too long since.
+    fn gives_up_at(&self) -> Instant {
+        self.connect_by.unwrap_or_else(|| self.paths.consent_ends(self.silence_timeout))
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -295,23 +284,8 @@ impl Peer {
 
     /// Sends a text on the `session` channel, once it is open. Without a channel there is nobody to tell.
     pub(super) fn session_message(&mut self, now: Now, text: &Arc<str>) {
-        if self.session.channel.is_none() || !self.gate.is_open(now.boot) {
-        } else if self.session.open {
-            self.send_text(now.mono, text);
-        } else {
-            if self.session.waiting.len() == MAX_WAITING_TEXTS {
-                self.session.waiting.pop_front();
-            }
-            self.session.waiting.push_back(Arc::clone(text));
-        }
-    }
-
-    fn send_text(&mut self, now: Instant, text: &str) {
-        let Some(mut channel) = self.session.channel.and_then(|id| self.connection.data_channel(id)) else {
-            return;
-        };
-        if let Err(error) = channel.send_text(now, text) {
-            tracing::debug!(peer = %self.id, %error, "session text not sent");
+        if self.gate.is_open(now.boot) {
+            self.session.say(&mut self.connection, now.mono, text);
         }
     }
 
@@ -320,6 +294,7 @@ impl Peer {
     pub(super) fn flush(&mut self, now: Now, io: &mut impl Io, happenings: &mut Vec<Happening>) -> bool {
         loop {
             while let Some(datagram) = self.connection.poll_write() {
+                let datagram = self.direct(datagram);
                 self.outbox.push_back(datagram);
             }
             while let Some(datagram) = self.outbox.front() {
@@ -350,6 +325,18 @@ impl Peer {
         }
     }
 
+    /// Sends everything but checks and their answers the way that the peer nominated last.
+    fn direct(&mut self, mut datagram: TaggedBytesMut) -> TaggedBytesMut {
+        let transport = &mut datagram.transport;
+        if Class::of(&datagram.message) == Class::Stun {
+            let path = Path { local: transport.local_addr, remote: transport.peer_addr };
+            self.paths.sending(path, &datagram.message);
+        } else if let Some(path) = self.paths.current() {
+            (transport.local_addr, transport.peer_addr) = (path.local, path.remote);
+        }
+        datagram
+    }
+
     /// Gives the next of the viewer's packets to its connection. `false` when there are none.
     fn write_ahead(&mut self, now: Now, io: &impl Io) -> bool {
         let Role::Viewer(viewer) = &mut self.role else { return false };
@@ -374,21 +361,24 @@ impl Peer {
         let unsent = self.outbox.iter().filter(|datagram| Class::of(&datagram.message) == Class::Media);
         self.gate.refused += unsent.count() as u64;
         let mut last: Vec<_> = self.outbox.drain(..).filter(is_dtls).collect();
-        if self.session.open {
-            if let Some(text) = closing {
-                self.send_text(now.mono, text);
-                // A channel that is closed drops what it was given before.
-                last.extend(std::iter::from_fn(|| self.connection.poll_write()).filter(is_dtls));
-            }
-            if let Some(mut channel) = self.session.channel.and_then(|id| self.connection.data_channel(id)) {
-                let _ = channel.close();
-            }
+        if let Some(text) = closing {
+            self.session.send(&mut self.connection, now.mono, text);
+            // A channel that is closed drops what it was given before.
+            self.take_closing(&mut last);
         }
+        self.session.close(&mut self.connection);
         if let Err(error) = self.connection.close() {
             tracing::debug!(peer = %self.id, %error, "closing was not clean");
         }
-        last.extend(std::iter::from_fn(|| self.connection.poll_write()).filter(is_dtls));
+        self.take_closing(&mut last);
         last
+    }
+
+    fn take_closing(&mut self, last: &mut Vec<TaggedBytesMut>) {
+        while let Some(datagram) = self.connection.poll_write() {
+            let datagram = self.direct(datagram);
+            last.extend(Some(datagram).filter(is_dtls));
+        }
     }
 
     pub(super) fn report(&self) -> PeerReport {

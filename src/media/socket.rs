@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
 use super::config::{MAX_DATAGRAM, MediaConfig};
-use super::core::{Datagram, Sent};
+use super::io::{Datagram, Sent};
 
 /// The kernel may hand over several datagrams of one sender in one buffer (GRO).
 const BUFFER: usize = 64 * 1024;

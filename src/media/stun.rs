@@ -9,6 +9,7 @@ const HEADER: usize = 20;
 const MAGIC_COOKIE: [u8; 4] = 0x2112_A442_u32.to_be_bytes();
 const USERNAME: u16 = 0x0006;
 const MESSAGE_INTEGRITY: u16 = 0x0008;
+const USE_CANDIDATE: u16 = 0x0025;
 const INTEGRITY_LEN: usize = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +20,16 @@ pub(super) enum Kind {
     Other,
 }
 
+pub(super) type TransactionId = [u8; 12];
+
 /// A well-formed STUN message, not authenticated yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Message<'a> {
     pub(super) kind: Kind,
     /// The part of USERNAME before the colon: the receiver's own ufrag (RFC 8445, 7.2.2).
     pub(super) local_ufrag: Option<&'a str>,
+    /// It nominates its path (RFC 8445, 7.1.2).
+    pub(super) use_candidate: bool,
     raw: &'a [u8],
     /// Where the MESSAGE-INTEGRITY attribute begins.
     integrity_at: Option<usize>,
@@ -42,7 +47,7 @@ impl<'a> Message<'a> {
             [0x01, 0x01] => Kind::BindingSuccess,
             _ => Kind::Other,
         };
-        let mut message = Self { kind, local_ufrag: None, raw, integrity_at: None };
+        let mut message = Self { kind, local_ufrag: None, use_candidate: false, raw, integrity_at: None };
         let mut at = HEADER;
         while at < raw.len() {
             let head = raw.get(at..at + 4)?;
@@ -51,6 +56,7 @@ impl<'a> Message<'a> {
             let value = raw.get(at + 4..at + 4 + len)?;
             match attribute {
                 USERNAME => message.local_ufrag = std::str::from_utf8(value).ok()?.split(':').next(),
+                USE_CANDIDATE => message.use_candidate = true,
                 MESSAGE_INTEGRITY if len == INTEGRITY_LEN => {
                     message.integrity_at = Some(at);
                     // What follows it is not covered (RFC 8489, 14.5); nothing of that is used here.
@@ -61,6 +67,12 @@ impl<'a> Message<'a> {
             at += 4 + len.next_multiple_of(4);
         }
         Some(message)
+    }
+
+    pub(super) fn transaction_id(&self) -> TransactionId {
+        let mut id = TransactionId::default();
+        id.copy_from_slice(&self.raw[8..HEADER]);
+        id
     }
 
     /// Whether MESSAGE-INTEGRITY is there and made with `password` (short-term credentials).

@@ -46,7 +46,7 @@ fn sent_to(world: &World, n: u128, from: BootInstant) -> Vec<(BootInstant, Class
 fn no_media_leaves_from_the_guard_on_though_losses_keep_being_reported() {
     for seed in 1..=3 {
         let (mut world, end) = session(seed, Duration::from_secs(4));
-        world.weather = Weather { loss: 0.2, delay: 8 * MS, jitter: 10 * MS };
+        world.weather = Weather { loss: 0.2, delay: 8 * MS, jitter: 10 * MS, ..Weather::default() };
         world.film(1, 420, FRAME);
         world.pass(Duration::from_secs(1));
         let late: Vec<_> = sent_to(&world, 2, end.saturating_sub(2 * MS))
@@ -76,6 +76,19 @@ fn the_session_channel_says_that_it_is_over_and_closes() {
     world.pass(15 * MS);
     let over = format!("{} is over", room(7));
     assert_eq!(world.client(2).texts, ["10 s left".to_owned(), over]);
+    assert!(world.client(2).channel_closed);
+}
+
+#[test]
+fn one_loss_does_not_hide_the_end() {
+    let (mut world, end) = session(1, Duration::from_secs(2));
+    world.pass_until("the session channel is open", |world| !world.client(2).labels.is_empty());
+    world.pass(end.saturating_since(world.boot()).saturating_sub(MS));
+    world.weather.blackout = true;
+    world.pass(10 * MS);
+    world.weather.blackout = false;
+    world.pass(50 * MS);
+    assert_eq!(world.client(2).texts, [format!("{} is over", room(7))]);
     assert!(world.client(2).channel_closed);
 }
 

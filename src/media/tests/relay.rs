@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::config::MediaConfig;
+use super::super::gate::Class;
 use super::super::types::{ClosedWhy, MediaEvent};
 use super::client::{h264, vp8};
 use super::world::{Weather, World, peer};
@@ -42,8 +43,12 @@ fn what_the_network_loses_and_reorders_is_repaired() {
         world.add_robot(1, end, &[h264()]);
         world.add_viewer(2, 7, end, 1);
         world.connect(&[1, 2]);
-        world.weather =
-            Weather { loss: 0.05, delay: Duration::from_millis(15), jitter: Duration::from_millis(25) };
+        world.weather = Weather {
+            loss: 0.05,
+            delay: Duration::from_millis(15),
+            jitter: Duration::from_millis(25),
+            ..Weather::default()
+        };
         world.film(1, 500, FRAME);
         // A last stretch without loss, so that the end of the stream is seen and asked for.
         world.weather.loss = 0.0;
@@ -163,4 +168,24 @@ fn each_camera_has_its_own_stream() {
     assert_eq!(world.client(2).frames, all(0..20));
     assert_eq!(world.client(3).streams.len(), 1);
     assert_eq!(world.client(3).frames.len(), 10);
+}
+
+#[test]
+fn a_viewer_whose_nat_rebinds_goes_on_at_its_new_address() {
+    let mut world = World::new(1);
+    let end = world.in_future(HOUR);
+    world.add_robot(1, end, &[h264()]);
+    world.add_viewer(2, 7, end, 1);
+    world.connect(&[1, 2]);
+    world.film(1, 20, FRAME);
+    let outside = world.rebind(2, 4_000);
+    world.pass(Duration::from_secs(15));
+    let moved = world.wire.log.len();
+    world.film(1, 20, FRAME);
+    world.pass(Duration::from_secs(60));
+    let media: Vec<_> =
+        world.wire.log[moved..].iter().filter(|(_, _, class)| *class == Class::Media).collect();
+    assert!(media.iter().filter(|(_, to, _)| *to == outside).count() >= 20);
+    assert!(world.client(2).frames.is_superset(&all(20..40)));
+    assert!(!world.events.iter().any(|event| matches!(event, MediaEvent::Closed { .. })), "consent goes on");
 }

@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use super::super::build::Builder;
 use super::super::config::MediaConfig;
-use super::super::core::{Core, Datagram, Io, Sent};
+use super::super::core::Core;
 use super::super::gate::Class;
+use super::super::io::{Datagram, Io, Sent};
 use super::super::types::{MediaEvent, Now, PeerKind, PeerSpec};
 use super::client::Client;
 use crate::clock::BootInstant;
@@ -48,6 +49,8 @@ pub(super) struct Weather {
     pub(super) delay: Duration,
     /// Up to so much more delay for each datagram by itself, which reorders.
     pub(super) jitter: Duration,
+    /// Nothing at all gets through.
+    pub(super) blackout: bool,
 }
 
 pub(super) struct World {
@@ -61,6 +64,8 @@ pub(super) struct World {
     start: Instant,
     elapsed: Duration,
     in_flight: BinaryHeap<Reverse<Flight>>,
+    /// Clients behind a NAT, by the address the server sees.
+    nat: BTreeMap<SocketAddr, u128>,
     flights: u64,
 }
 
@@ -127,6 +132,7 @@ impl World {
             start,
             elapsed: Duration::ZERO,
             in_flight: BinaryHeap::new(),
+            nat: BTreeMap::new(),
             flights: 0,
         }
     }
@@ -178,6 +184,19 @@ impl World {
         self.settle();
     }
 
+    /// Gives the client a new address as the server sees it; what goes to the old one is lost from now on.
+    pub(super) fn rebind(&mut self, n: u128, port: u16) -> SocketAddr {
+        self.nat.retain(|_, client| *client != n);
+        let outside = SocketAddr::from(([198, 51, 100, 1], port));
+        self.nat.insert(outside, n);
+        outside
+    }
+
+    fn outside(&self, n: u128) -> SocketAddr {
+        let mapped = self.nat.iter().find(|(_, client)| **client == n).map(|(outside, _)| *outside);
+        mapped.unwrap_or_else(|| Self::address(n))
+    }
+
     pub(super) fn client(&mut self, n: u128) -> &mut Client {
         self.clients.get_mut(&n).expect("the client exists")
     }
@@ -189,16 +208,17 @@ impl World {
         self.core.flush(now, &mut self.wire);
         self.events.extend(std::iter::from_fn(|| self.core.poll_event()));
         let mut out = std::mem::take(&mut self.wire.out);
-        for client in self.clients.values_mut() {
+        let outside: Vec<SocketAddr> = self.clients.keys().map(|n| self.outside(*n)).collect();
+        for (client, from) in self.clients.values_mut().zip(outside) {
             client.poll();
             while let Some(datagram) = client.connection.poll_write() {
-                out.push((client.address, datagram.transport.peer_addr, datagram.message.to_vec()));
+                out.push((from, datagram.transport.peer_addr, datagram.message.to_vec()));
             }
         }
         for (from, to, bytes) in out {
             // Losing handshakes makes tests slow and shows nothing that media does not.
             let lost = Class::of(&bytes) == Class::Media && self.rng.random_bool(self.weather.loss);
-            if lost {
+            if lost || self.weather.blackout {
                 continue;
             }
             let jitter = self.weather.jitter.mul_f64(self.rng.random());
@@ -230,7 +250,10 @@ impl World {
             let Some(Reverse(flight)) = self.in_flight.pop() else { break };
             if flight.to == server() {
                 self.core.receive(now, server(), flight.from, &flight.bytes);
-            } else if let Some(client) = self.clients.values_mut().find(|c| c.address == flight.to) {
+                continue;
+            }
+            let to = self.clients.keys().copied().find(|n| self.outside(*n) == flight.to);
+            if let Some(client) = to.and_then(|n| self.clients.get_mut(&n)) {
                 client.receive(now.mono, flight.from, &flight.bytes);
             }
         }
