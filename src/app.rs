@@ -36,6 +36,7 @@ pub struct Core {
     pub media: Media,
     pub api: Arc<Api>,
     pub service: Service,
+    stopping: watch::Sender<bool>,
 }
 
 /// A server that answers.
@@ -119,7 +120,9 @@ impl Core {
             base_url,
         };
         let api = Api::new(parts, config).await?;
+        let (stopping, told_to_stop) = watch::channel(false);
         let signaling = signaling::routes(Signaling {
+            stopping: told_to_stop,
             lab: lab.clone(),
             authenticate: Arc::new(api.auth().clone()),
             clock,
@@ -132,7 +135,7 @@ impl Core {
         });
         let console = crate::console::routes().map(warp::Reply::into_response);
         let service = Service::new(&api, signaling.or(console).unify().boxed());
-        Ok(Self { lab, log, projector, reads, media, api, service })
+        Ok(Self { lab, log, projector, reads, media, api, service, stopping })
     }
 
     pub fn accounts(&self) -> &Accounts {
@@ -141,6 +144,7 @@ impl Core {
 
     /// Ends what lives, records that the server stopped, and closes the log.
     pub async fn shutdown(self) {
+        self.stopping.send_replace(true);
         self.lab.shutdown().await;
         self.media.shutdown().await;
         self.projector.close().await;

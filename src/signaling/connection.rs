@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
@@ -22,6 +22,7 @@ use curfew_domain::{PeerId, RoomId};
 const SERVER: &str = "curfew";
 /// WebSocket close codes, RFC 6455 section 7.4.1.
 const NORMAL: u16 = 1000;
+const GOING_AWAY: u16 = 1001;
 const POLICY: u16 = 1008;
 const TOO_BIG: u16 = 1009;
 
@@ -81,9 +82,11 @@ impl Connection {
         let opened = Instant::now();
         let mut heard = opened;
         let frames = self.frames.clone();
+        let mut stopping = self.signaling.stopping.clone();
         loop {
             let flow = tokio::select! {
                 () = frames.closed() => Break(()),
+                () = told_to_stop(&mut stopping) => self.close(GOING_AWAY, "the server stops").await,
                 _ = ping.tick() => self.check_alive(opened.elapsed(), heard.elapsed()).await,
                 event = incoming.next() => {
                     heard = Instant::now();
@@ -315,6 +318,12 @@ impl Connection {
             Err(_) => Break(()),
         }
     }
+}
+
+/// Also when whoever could tell is gone.
+async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
+    // The guard that this gives is dropped here: it may not be held across an await.
+    drop(stopping.wait_for(|stop| *stop).await);
 }
 
 /// Reads a message, or says what is wrong with it in words that name the event.

@@ -13,6 +13,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::actors::{Lab, Principal, Refused};
 use crate::clock::SharedClock;
 
@@ -66,4 +68,6 @@ pub struct Signaling {
     pub authenticate: Arc<dyn Authenticate>,
     pub clock: SharedClock,
     pub limits: Limits,
+    /// Turns true when the server stops: every connection is closed then, with the code that says so.
+    pub stopping: watch::Receiver<bool>,
 }

@@ -238,3 +238,12 @@ async fn a_robots_credential_opens_nothing_that_is_for_people() {
     assert_eq!((reply.status, reply.text("code")), (403, "wrong_role"), "{reply:?}");
     app.stop().await;
 }
+
+#[tokio::test]
+async fn a_server_that_stops_says_goodbye_to_every_connection() {
+    let app = TestApp::start().await;
+    let viewer = app.viewer().await;
+    let mut signaling = Signaling::registered(app.app.http_addr, "viewer", &viewer.token).await;
+    let (closed, ()) = tokio::join!(signaling.hear_close(), app.stop());
+    assert_eq!(closed, Some(1001));
+}

@@ -14,7 +14,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 const LONG: Duration = Duration::from_secs(20);
 
-pub(crate) struct Signaling(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Signaling(WebSocketStream<MaybeTlsStream<TcpStream>>, Option<u16>);
 
 impl Signaling {
     pub(crate) async fn open(addr: SocketAddr) -> Self {
@@ -31,7 +31,7 @@ impl Signaling {
             request.headers_mut().append(*name, value.parse().expect("a header's value"));
         }
         let (socket, response) = connect_async(request).await?;
-        Ok((Self(socket), response))
+        Ok((Self(socket, None), response))
     }
 
     /// Connects and registers with this token.
@@ -74,9 +74,10 @@ impl Signaling {
         assert!(error["message"].as_str().is_some_and(|words| words.len() > 10), "{error}");
     }
 
-    /// Waits until the server has closed.
-    pub(crate) async fn hear_close(&mut self) {
+    /// Waits until the server has closed; its code (RFC 6455, section 7.4), if it gave one.
+    pub(crate) async fn hear_close(&mut self) -> Option<u16> {
         while self.next().await.is_some() {}
+        self.1
     }
 
     async fn next(&mut self) -> Option<Value> {
@@ -86,7 +87,11 @@ impl Signaling {
                 Some(Ok(Message::Text(text))) => {
                     return Some(serde_json::from_str(text.as_str()).expect("JSON"));
                 }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(Message::Close(frame))) => {
+                    self.1 = frame.map(|frame| frame.code.into());
+                    return None;
+                }
+                Some(Err(_)) | None => return None,
                 Some(Ok(_)) => {}
             }
         }
