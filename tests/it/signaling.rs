@@ -33,7 +33,7 @@ async fn credential(admin: &Person, robot: &Value) -> String {
     reply.text("token").to_owned()
 }
 
-fn status_of(refused: Result<(Signaling, http::Response<Option<Vec<u8>>>), Error>) -> u16 {
+fn status_of<T>(refused: Result<T, Error>) -> u16 {
     match refused {
         Err(Error::Http(response)) => response.status().as_u16(),
         Err(error) => panic!("refused otherwise: {error}"),
