@@ -64,6 +64,8 @@ pub fn on_refused(routed: &Routed, refused: &Refused, now: DateTime<Utc>) -> Vec
             vec![reject(request, refused.reason(), now)]
         }
         Routed::Robot(_, RobotCommand::ReserveSlot { request, .. }) => match next_candidate(request, now) {
+            // Asked once more, a robot that gave the slot back: the booking was decided, and no other is to reserve it.
+            Some(_) if *refused == Refused::Robot(RobotError::SlotReleased) => vec![],
             Some(next) => vec![next],
             None => vec![reject(request, refused.reason(), now)],
         },

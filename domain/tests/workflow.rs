@@ -3,7 +3,7 @@
 mod world;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use curfew_domain::workflow::{Refused, Routed};
+use curfew_domain::workflow::{self, Refused, Routed};
 use curfew_domain::{
     AccountCommand, AccountId, Actor, Basis, Booking, BookingCommand, BookingId, Cause, Phase, Reason,
     RobotChoice, RobotCommand, RobotId, Role, Room, RoomCommand, Window,
@@ -95,6 +95,33 @@ fn a_booking_by_type_tries_each_robot_before_it_is_rejected() {
     assert_eq!(booking(&world, second).robot_id, Some(robot(1)));
     assert_eq!(booking(&world, third).rejected, Some(Reason::SlotTaken));
     assert_eq!(claim_of(&world, account(2), third), None, "a rejection gives the window back");
+}
+
+#[test]
+fn a_request_that_is_delivered_again_after_its_end_reserves_no_other_robot() {
+    let mut world = World::new(0);
+    let wanted = window(&world, 60, 120);
+    let booking_id = request(&mut world, account(0), vec![robot(0), robot(1)], wanted);
+    let cancel = BookingCommand::Cancel {
+        by: Actor::Account(account(0)),
+        cause: Cause::Cancelled,
+        reason_hash: None,
+        now: world.now,
+    };
+    order(&mut world, booking_id, cancel);
+    for recorded in world.log.clone() {
+        for routed in workflow::commands(&recorded, world.now) {
+            if let Err(refused) = world.carry(routed.clone()) {
+                let next = workflow::on_refused(&routed, &refused, world.now);
+                assert!(
+                    !next.iter().any(|one| matches!(one, Routed::Robot(_, RobotCommand::ReserveSlot { .. })))
+                );
+            }
+        }
+    }
+    world.settle();
+    assert_eq!(slot_of(&world, robot(1), booking_id), None);
+    assert_eq!(claim_of(&world, account(0), booking_id), None);
 }
 
 #[test]
