@@ -157,7 +157,7 @@ pub(super) fn from_rejection(rejection: &Rejection) -> Problem {
 }
 
 impl Reply for Problem {
-    /// Without a body as yet: [`render`] writes it once it is known which address was asked.
+    /// Without a body as yet: `render` writes it once it is known which address was asked.
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         let headers = response.headers_mut();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::Instant;
 
+use chrono::SubsecRound;
 use curfew_domain::{PeerId, RobotId, RoomId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -177,7 +178,8 @@ fn closing_text(clock: SharedClock) -> ClosingText {
             room_id: room.to_string(),
             cause: "window_closed".to_owned(),
             reason: None,
-            ended_at: clock.wall_at(deadline),
+            // Two clocks read one after the other are some microseconds apart; the wire has milliseconds.
+            ended_at: clock.wall_at(deadline).round_subsecs(3),
         };
         ServerMessage::SessionEnded(ended).to_text().into()
     })
