@@ -170,8 +170,10 @@ async fn a_schema_of_a_newer_version_is_refused() {
     )
     .await;
     let refused = Log::open(dir.path(), manual()).await.err();
-    let expected = StoreError::Newer { found: "schema 9999".to_owned(), known: "schema 2".to_owned() };
-    assert_eq!(refused, Some(expected));
+    // Which version this one knows is for the next migration to change.
+    let Some(StoreError::Newer { found, known }) = refused else { panic!("{refused:?}") };
+    assert_eq!(found, "schema 9999");
+    assert!(known.starts_with("schema ") && known != found, "{known}");
 }
 
 #[tokio::test]
