@@ -108,6 +108,7 @@ test('a robot is booked from now and watched', async ({ page }) => {
   await page.getByLabel('From now, for minutes').fill('2');
   await page.getByRole('button', { name: 'Book from now' }).click();
   const first = firstFrame(page);
-  await page.getByRole('link', { name: 'Watch' }).click();
+  // The word about the booking has a link to it, and so has the robot's entry as soon as the session runs.
+  await page.getByRole('link', { name: /^Watch/ }).first().click();
   expect(await first).toBeLessThan(5000);
 });
