@@ -70,6 +70,10 @@ async function launch(folder: string, minutes: number, listen: string): Promise<
   await rm(facts, { force: true });
   const args = ['demo', '--minutes', String(minutes), '--listen', listen, '--data', join(folder, 'data'), '--json', facts];
   const child = spawn(BINARY, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  // A worker that is given up after a failure may not come to `stop`; what it started goes with it.
+  const leaveNothing = () => child.kill('SIGKILL');
+  process.once('exit', leaveNothing);
+  child.once('exit', () => process.removeListener('exit', leaveNothing));
   const log: string[] = [];
   child.stderr?.setEncoding('utf8').on('data', (text: string) => log.push(text));
   try {
