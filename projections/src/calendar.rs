@@ -144,10 +144,8 @@ impl BookingRow {
                 self.cancelled_by = Some(*by);
                 self.reason_hash.clone_from(reason_hash);
                 self.extension_to = None;
-                // A running session is over with its room.
-                if !is_running {
-                    self.over(Status::Cancelled, *at);
-                }
+                // Whoever asked was told that it is over; what is still to be recorded is how its room was closed.
+                self.over(if *is_running { Status::Ended } else { Status::Cancelled }, *at);
             }
             BookingEvent::GuestInvited { account_id, .. } => {
                 self.guests.insert(*account_id);

@@ -86,7 +86,7 @@ impl Lab {
         let by = Actor::Account(account);
         let now = self.shell.clock.wall();
         let end = End { cause: Cause::Cancelled, at: now, reason: None };
-        let cut = ending::cut(&self.shell, state.room_id, end, by, None).filter(|_| state.is_active());
+        let cut = state.is_active().then(|| ending::cut(&self.shell, state.room_id, end, by, None)).flatten();
         let command = BookingCommand::Cancel { by, cause: Cause::Cancelled, reason_hash: None, now };
         self.after_cut(cut, id, command, by).await.map(drop)
     }
