@@ -56,6 +56,10 @@ pub(super) struct Built {
 
 /// One accepted video section, in the order of the offer.
 pub(super) struct BuiltCamera {
+    /// What a publisher calls it: its track id.
+    pub(super) name: Option<String>,
+    /// Which of the robot's streams it is, as `cameras.rs` says once the peer is registered.
+    pub(super) slot: usize,
     pub(super) payloads: Vec<Payload>,
     /// The stream's SSRC: a publisher's declared one, where it declares any; a viewer's is the server's.
     pub(super) ssrc: Option<u32>,
@@ -214,7 +218,13 @@ fn interceptors(direction: Direction) -> Registry {
 }
 
 fn published(video: &Video) -> BuiltCamera {
-    BuiltCamera { payloads: video.payloads.clone(), ssrc: video.ssrc, rtx_ssrc: None }
+    BuiltCamera {
+        name: video.track.clone(),
+        slot: 0,
+        payloads: video.payloads.clone(),
+        ssrc: video.ssrc,
+        rtx_ssrc: None,
+    }
 }
 
 /// One track to send for each video section the viewer receives, with SSRCs of the server's own.
@@ -246,7 +256,13 @@ fn add_tracks(connection: &mut RTCPeerConnection, offer: &Offer) -> Result<Vec<B
             send_encodings: Vec::new(),
         };
         connection.add_transceiver_from_track(track, Some(init))?;
-        cameras.push(BuiltCamera { payloads: video.payloads.clone(), ssrc: Some(ssrc), rtx_ssrc });
+        cameras.push(BuiltCamera {
+            name: None,
+            slot: index,
+            payloads: video.payloads.clone(),
+            ssrc: Some(ssrc),
+            rtx_ssrc,
+        });
     }
     Ok(cameras)
 }

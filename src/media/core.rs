@@ -84,7 +84,7 @@ impl Core {
     }
 
     /// Makes an answered peer reachable. A robot's earlier publisher is closed.
-    pub(super) fn register(&mut self, now: Now, built: Built) -> Result<(), MediaError> {
+    pub(super) fn register(&mut self, now: Now, mut built: Built) -> Result<(), MediaError> {
         let spec = built.spec;
         if self.peers.contains_key(&spec.peer) {
             return Err(MediaError::Duplicate);
@@ -98,7 +98,7 @@ impl Core {
         if !self.demux.register(spec.peer, &built.ufrag, &built.password, &built.remote_password) {
             return Err(MediaError::Duplicate);
         }
-        let replaced = self.robots.add(spec.peer, spec.kind);
+        let replaced = self.robots.add(spec.peer, spec.kind, &mut built.cameras);
         self.peers.insert(spec.peer, Peer::new(built, &self.config, now));
         self.deadlines.insert((spec.deadline, spec.peer));
         self.stats.peers_total += 1;
@@ -227,21 +227,21 @@ impl Core {
             match happening {
                 Happening::Connected => {
                     self.events.push_back(MediaEvent::Connected { peer: id, kind, at: now.boot });
-                    self.want_keyframe(kind.robot(), None);
+                    self.want_keyframes(id);
                 }
                 Happening::FirstMedia => {
                     self.events.push_back(MediaEvent::FirstMedia { peer: id, kind, at: now.boot });
                 }
-                Happening::Camera(camera, packet) => {
+                Happening::Camera(slot, packet) => {
                     self.stats.camera_packets += 1;
                     for viewer in self.robots.viewers(kind.robot()) {
                         if let Some(peer) = self.peers.get_mut(viewer) {
-                            peer.offer(camera, packet.clone());
+                            peer.offer(slot, packet.clone());
                             list(&mut self.active, peer);
                         }
                     }
                 }
-                Happening::KeyFrameWanted(camera) => self.want_keyframe(kind.robot(), Some(camera)),
+                Happening::KeyFrameWanted(slot) => self.want_keyframe(kind.robot(), slot),
                 Happening::Repaired(count) => self.stats.repairs += count as u64,
                 Happening::Ended(why) => self.end(now, id, None, why),
             }
@@ -250,9 +250,18 @@ impl Core {
         self.happenings = happenings;
     }
 
-    fn want_keyframe(&mut self, robot: RobotId, camera: Option<usize>) {
+    /// A peer came: what it is to see, or sends, begins with a key frame.
+    fn want_keyframes(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        let robot = peer.kind.robot();
+        for slot in peer.slots() {
+            self.want_keyframe(robot, slot);
+        }
+    }
+
+    fn want_keyframe(&mut self, robot: RobotId, slot: usize) {
         if let Some(peer) = self.robots.publisher(robot).and_then(|id| self.peers.get_mut(&id)) {
-            peer.want_keyframe(camera);
+            peer.want_keyframe(slot);
             list(&mut self.active, peer);
         }
     }

@@ -9,6 +9,7 @@
 
 mod answer;
 mod build;
+mod cameras;
 mod canonical;
 mod codec;
 mod config;

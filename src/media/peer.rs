@@ -68,7 +68,7 @@ enum Role {
 pub(super) enum Happening {
     Connected,
     FirstMedia,
-    /// A packet of the robot's camera of that number.
+    /// A packet of the robot's camera with that slot.
     Camera(usize, CameraPacket),
     /// A viewer needs a key frame of that camera.
     KeyFrameWanted(usize),
@@ -169,11 +169,11 @@ impl Peer {
         while let Some(tagged) = self.connection.poll_read() {
             match (&mut self.role, tagged.message) {
                 (Role::Publisher(publisher), RTCMessage::RtpPacket(_, packet)) => {
-                    if let Some((camera, packet)) = publisher.sort(packet) {
+                    if let Some((slot, packet)) = publisher.sort(packet) {
                         if !std::mem::replace(&mut self.media_seen, true) {
                             happenings.push(Happening::FirstMedia);
                         }
-                        happenings.push(Happening::Camera(camera, packet));
+                        happenings.push(Happening::Camera(slot, packet));
                     }
                 }
                 (Role::Viewer(viewer), RTCMessage::RtcpPacket(_, packets)) => {
@@ -186,7 +186,7 @@ impl Peer {
                                     write_rtp(&mut self.connection, now.mono, repair);
                                 }
                             }
-                            Answered::KeyFrame(camera) => happenings.push(Happening::KeyFrameWanted(camera)),
+                            Answered::KeyFrame(slot) => happenings.push(Happening::KeyFrameWanted(slot)),
                             Answered::Nothing => {}
                         }
                     }
@@ -249,22 +249,27 @@ impl Peer {
     }
 
     /// A packet of the viewer's robot. Before the viewer is connected there is nothing to send it with.
-    pub(super) fn offer(&mut self, camera: usize, packet: CameraPacket) {
+    pub(super) fn offer(&mut self, slot: usize, packet: CameraPacket) {
         let connected = self.is_connected();
         if let Role::Viewer(viewer) = &mut self.role
             && connected
         {
-            viewer.offer(camera, packet);
+            viewer.offer(slot, packet);
         }
     }
 
-    /// Asks the robot's camera for a key frame, or all of them.
-    pub(super) fn want_keyframe(&mut self, camera: Option<usize>) {
+    /// Asks the robot's camera for a key frame.
+    pub(super) fn want_keyframe(&mut self, slot: usize) {
         if let Role::Publisher(publisher) = &mut self.role {
-            match camera {
-                Some(camera) => publisher.want_keyframe(camera),
-                None => publisher.want_all_keyframes(),
-            }
+            publisher.want_keyframe(slot);
+        }
+    }
+
+    /// The slots of the cameras that the peer sends or is to see.
+    pub(super) fn slots(&self) -> Vec<usize> {
+        match &self.role {
+            Role::Publisher(publisher) => publisher.slots().collect(),
+            Role::Viewer(viewer) => viewer.slots().collect(),
         }
     }
 

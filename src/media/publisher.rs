@@ -17,6 +17,7 @@ pub(super) struct Publisher {
 }
 
 struct Camera {
+    slot: usize,
     payloads: Vec<Payload>,
     ssrc: Option<u32>,
     keyframes: Keyframes,
@@ -27,6 +28,7 @@ impl Publisher {
         let cameras = cameras
             .into_iter()
             .map(|camera| Camera {
+                slot: camera.slot,
                 payloads: camera.payloads,
                 ssrc: camera.ssrc,
                 keyframes: Keyframes::new(keyframe_interval),
@@ -35,49 +37,43 @@ impl Publisher {
         Self { peer, cameras }
     }
 
-    /// Assigns a packet to a camera, counted in the order of the offer. `None` for streams that were not declared, and
-    /// for payload types that are not relayed.
+    /// Assigns a packet to the slot of its camera. `None` for streams that were not declared, and for payload types that
+    /// are not relayed.
     pub(super) fn sort(&mut self, packet: rtp::Packet) -> Option<(usize, CameraPacket)> {
         let header = packet.header;
-        let index = self.camera_of(header.ssrc)?;
-        let payloads = &self.cameras[index].payloads;
-        let format = payloads.iter().find(|p| p.payload_type == header.payload_type)?.format;
+        let publisher = self.peer;
+        let camera = self.camera_of(header.ssrc)?;
+        let format = camera.payloads.iter().find(|p| p.payload_type == header.payload_type)?.format;
         let packet = CameraPacket {
-            source: Source { publisher: self.peer, ssrc: header.ssrc },
+            source: Source { publisher, ssrc: header.ssrc },
             format,
             sequence_number: header.sequence_number,
             timestamp: header.timestamp,
             marker: header.marker,
             payload: packet.payload,
         };
-        Some((index, packet))
+        Some((camera.slot, packet))
     }
 
-    fn camera_of(&mut self, ssrc: u32) -> Option<usize> {
-        if let Some(index) = self.cameras.iter().position(|camera| camera.ssrc == Some(ssrc)) {
-            return Some(index);
-        }
+    fn camera_of(&mut self, ssrc: u32) -> Option<&Camera> {
         // A single camera need not declare its SSRC: the first that comes is its own.
-        match &mut self.cameras[..] {
-            [only] if only.ssrc.is_none() => {
-                only.ssrc = Some(ssrc);
-                Some(0)
-            }
-            _ => None,
+        if let [only] = &mut self.cameras[..]
+            && only.ssrc.is_none()
+        {
+            only.ssrc = Some(ssrc);
         }
+        self.cameras.iter().find(|camera| camera.ssrc == Some(ssrc))
     }
 
-    /// A viewer needs a key frame of a camera.
-    pub(super) fn want_keyframe(&mut self, camera: usize) {
-        if let Some(camera) = self.cameras.get_mut(camera) {
+    /// A viewer needs a key frame of the camera in that slot.
+    pub(super) fn want_keyframe(&mut self, slot: usize) {
+        for camera in self.cameras.iter_mut().filter(|camera| camera.slot == slot) {
             camera.keyframes.want();
         }
     }
 
-    pub(super) fn want_all_keyframes(&mut self) {
-        for camera in &mut self.cameras {
-            camera.keyframes.want();
-        }
+    pub(super) fn slots(&self) -> impl Iterator<Item = usize> {
+        self.cameras.iter().map(|camera| camera.slot)
     }
 
     /// The requests that may go to the robot now. A camera whose SSRC is not known yet is asked once it is.

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use curfew_domain::{PeerId, RobotId};
 
+use super::build::BuiltCamera;
+use super::cameras::Cameras;
 use super::types::PeerKind;
 
 #[derive(Default)]
@@ -15,15 +17,25 @@ pub(super) struct Robots {
 struct Robot {
     publisher: Option<PeerId>,
     viewers: Vec<PeerId>,
+    cameras: Cameras,
 }
 
 impl Robots {
-    /// Adds a peer; the robot's earlier publisher, where this one takes its place.
-    pub(super) fn add(&mut self, peer: PeerId, kind: PeerKind) -> Option<PeerId> {
+    /// Adds a peer and gives its cameras their slots; the robot's earlier publisher, where this one takes its place.
+    pub(super) fn add(
+        &mut self,
+        peer: PeerId,
+        kind: PeerKind,
+        cameras: &mut [BuiltCamera],
+    ) -> Option<PeerId> {
         let robot = self.robots.entry(kind.robot()).or_default();
         match kind {
-            PeerKind::Publisher { .. } => robot.publisher.replace(peer),
+            PeerKind::Publisher { .. } => {
+                robot.cameras.publish(cameras);
+                robot.publisher.replace(peer)
+            }
             PeerKind::Viewer { .. } => {
+                robot.cameras.watch(cameras);
                 robot.viewers.push(peer);
                 None
             }

@@ -56,6 +56,8 @@ pub(super) enum Content {
 #[derive(Debug, Default)]
 pub(super) struct Video {
     pub(super) payloads: Vec<Payload>,
+    /// The id of the track that a robot sends: the camera's name.
+    pub(super) track: Option<String>,
     /// What the far end declares to send with, and its retransmissions.
     pub(super) ssrc: Option<u32>,
     pub(super) rtx_ssrc: Option<u32>,
@@ -249,6 +251,8 @@ fn read_video<'a>(lines: &Lines<'a>, formats: impl Iterator<Item = &'a str>, dir
     }
     if direction == Direction::Sends {
         (video.ssrc, video.rtx_ssrc) = read_ssrcs(lines);
+        let track = lines.values("msid").find_map(|value| value.split(' ').nth(1));
+        video.track = track.filter(|track| is_token(track)).map(str::to_owned);
         let id = lines.by_payload("extmap").find(|(_, uri)| *uri == TRANSPORT_CC).map(|(id, _)| id);
         video.extensions.extend(
             id.and_then(|id| id.parse().ok()).filter(|id| (1..=14).contains(id)).map(|id| (id, TRANSPORT_CC)),

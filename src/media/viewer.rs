@@ -17,6 +17,7 @@ pub(super) struct Viewer {
 
 /// One of the robot's cameras as this viewer gets it.
 struct Stream {
+    slot: usize,
     rewriter: Rewriter,
     history: History,
 }
@@ -25,7 +26,7 @@ struct Stream {
 pub(super) enum Answered {
     /// Packets to send again, at once: they are late already.
     Repairs(Vec<rtp::Packet>),
-    /// A key frame is needed of this camera.
+    /// A key frame is needed of the camera in this slot.
     KeyFrame(usize),
     /// It was about no stream of this viewer.
     Nothing,
@@ -36,6 +37,7 @@ impl Viewer {
         let streams = cameras
             .into_iter()
             .map(|camera| Stream {
+                slot: camera.slot,
                 rewriter: Rewriter::new(camera.ssrc.unwrap_or_default(), camera.payloads),
                 history: History::new(camera.rtx_ssrc),
             })
@@ -43,17 +45,21 @@ impl Viewer {
         Self { streams, queue: DropOldest::new(queue_packets) }
     }
 
-    /// Takes a packet of the robot's camera number `camera`. A viewer that asked for fewer cameras ignores the others.
-    pub(super) fn offer(&mut self, camera: usize, packet: CameraPacket) {
-        if camera < self.streams.len() {
-            self.queue.push((camera, packet));
+    /// Takes a packet of the robot's camera in that slot. A viewer that asked for fewer cameras ignores the others.
+    pub(super) fn offer(&mut self, slot: usize, packet: CameraPacket) {
+        if let Some(stream) = self.streams.iter().position(|stream| stream.slot == slot) {
+            self.queue.push((stream, packet));
         }
+    }
+
+    pub(super) fn slots(&self) -> impl Iterator<Item = usize> {
+        self.streams.iter().map(|stream| stream.slot)
     }
 
     /// The next packet to send, rewritten and remembered.
     pub(super) fn next(&mut self, now: Instant) -> Option<rtp::Packet> {
-        while let Some((camera, packet)) = self.queue.pop() {
-            let Some(stream) = self.streams.get_mut(camera) else { continue };
+        while let Some((stream, packet)) = self.queue.pop() {
+            let Some(stream) = self.streams.get_mut(stream) else { continue };
             if let Some((packet, rtx)) = stream.rewriter.rewrite(now, packet) {
                 stream.history.remember(now, &packet, rtx);
                 return Some(packet);
@@ -64,13 +70,13 @@ impl Viewer {
 
     pub(super) fn answer(&mut self, now: Instant, wish: Wish) -> Answered {
         let (Wish::Again { ssrc, .. } | Wish::KeyFrame { ssrc }) = wish;
-        let Some(camera) = self.streams.iter().position(|stream| stream.rewriter.ssrc() == ssrc) else {
+        let Some(stream) = self.streams.iter_mut().find(|stream| stream.rewriter.ssrc() == ssrc) else {
             return Answered::Nothing;
         };
         match wish {
-            Wish::KeyFrame { .. } => Answered::KeyFrame(camera),
+            Wish::KeyFrame { .. } => Answered::KeyFrame(stream.slot),
             Wish::Again { lost, .. } => {
-                let history = &mut self.streams[camera].history;
+                let history = &mut stream.history;
                 Answered::Repairs(lost.into_iter().filter_map(|lost| history.again(now, lost)).collect())
             }
         }

@@ -1,6 +1,6 @@
 //! The far end of a session: a robot or a viewer, sans-IO.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -41,12 +41,17 @@ pub(super) struct Client {
     /// RTP sequence numbers as they came, and the SSRC and payload type they came with.
     pub(super) sequence: Vec<u16>,
     pub(super) streams: BTreeSet<(u32, u8)>,
+    /// The SSRC of each video section that this viewer was answered.
+    pub(super) sections: Vec<u32>,
     pub(super) texts: Vec<String>,
     pub(super) labels: Vec<String>,
     pub(super) channel_closed: bool,
     pub(super) is_connected: bool,
-    /// Key frames that were asked of this robot, by instant.
+    /// The frames by the SSRC they came with.
+    pub(super) by_stream: BTreeMap<u32, BTreeSet<u32>>,
+    /// Key frames that were asked of this robot, by instant, and of which of its cameras.
     pub(super) keyframes_asked: Vec<Instant>,
+    pub(super) cameras_asked: Vec<u32>,
     next_frame: u32,
     next_sequence: u16,
     payload_type: u8,
@@ -87,21 +92,24 @@ impl Client {
             frames: BTreeSet::new(),
             sequence: Vec::new(),
             streams: BTreeSet::new(),
+            sections: Vec::new(),
             texts: Vec::new(),
             labels: Vec::new(),
             channel_closed: false,
             is_connected: false,
+            by_stream: BTreeMap::new(),
             keyframes_asked: Vec::new(),
+            cameras_asked: Vec::new(),
             next_frame: 0,
             next_sequence: rand::random(),
             payload_type: 0,
         }
     }
 
-    /// A robot that sends one camera per codec.
-    pub(super) fn robot(now: Instant, address: SocketAddr, cameras: &[RTCRtpCodec]) -> Self {
+    /// A robot that sends one camera per name and codec.
+    pub(super) fn robot(now: Instant, address: SocketAddr, cameras: &[(&str, RTCRtpCodec)]) -> Self {
         let mut client = Self::new(now, address);
-        for (camera, codec) in (0u32..).zip(cameras) {
+        for (camera, (name, codec)) in (0u32..).zip(cameras) {
             let encoding = RTCRtpEncodingParameters {
                 rtp_coding_parameters: RTCRtpCodingParameters {
                     ssrc: Some(PRIMARY + camera),
@@ -112,11 +120,10 @@ impl Client {
                 codec: codec.clone(),
                 ..Default::default()
             };
-            let name = format!("camera{camera}");
             let track = MediaStreamTrack::new(
                 "robot".into(),
-                name.clone(),
-                name,
+                (*name).to_owned(),
+                (*name).to_owned(),
                 RtpCodecKind::Video,
                 vec![encoding],
             );
@@ -154,6 +161,8 @@ impl Client {
     }
 
     pub(super) fn accept(&mut self, now: Instant, answer: &str) {
+        let ssrc_of = |section: &str| section.split("a=ssrc:").nth(1)?.split(' ').next()?.parse().ok();
+        self.sections = answer.split("m=video").skip(1).filter_map(ssrc_of).collect();
         let answer = RTCSessionDescription::answer(answer.to_owned()).expect("an answer");
         self.connection.set_remote_description(now, answer).expect("the answer is accepted");
         let senders: Vec<_> = self.connection.get_senders().collect();
@@ -212,7 +221,10 @@ impl Client {
 
     /// Asks for a key frame of the first stream seen.
     pub(super) fn ask_keyframe(&mut self, now: Instant) {
-        let media_ssrc = self.streams.first().expect("a stream").0;
+        self.ask_keyframe_of(now, self.streams.first().expect("a stream").0);
+    }
+
+    pub(super) fn ask_keyframe_of(&mut self, now: Instant, media_ssrc: u32) {
         let request = PictureLossIndication { sender_ssrc: 1, media_ssrc };
         let message = RTCMessage::RtcpPacket(String::new(), vec![Box::new(request)]);
         self.connection.handle_write(TaggedRTCMessage { now, message }).expect("written");
@@ -223,8 +235,12 @@ impl Client {
             match message {
                 RTCMessage::RtpPacket(_, packet) => self.saw(&packet),
                 RTCMessage::RtcpPacket(_, packets) => {
-                    let asked = packets.iter().filter(|p| p.as_any().is::<PictureLossIndication>()).count();
-                    self.keyframes_asked.extend(std::iter::repeat_n(now, asked));
+                    for packet in packets {
+                        if let Some(asked) = packet.as_any().downcast_ref::<PictureLossIndication>() {
+                            self.keyframes_asked.push(now);
+                            self.cameras_asked.push(asked.media_ssrc - PRIMARY);
+                        }
+                    }
                 }
                 RTCMessage::DataChannelMessage(_, message) => {
                     self.texts.push(String::from_utf8(message.data.to_vec()).expect("text"));
@@ -257,6 +273,7 @@ impl Client {
         let number = |payload: &Bytes| Some(u32::from_be_bytes(payload.get(1..5)?.try_into().ok()?));
         if let Some(frame) = number(&packet.payload) {
             self.frames.insert(frame);
+            self.by_stream.entry(packet.header.ssrc).or_default().insert(frame);
         }
         self.sequence.push(packet.header.sequence_number);
         self.streams.insert((packet.header.ssrc, packet.header.payload_type));

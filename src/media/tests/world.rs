@@ -163,6 +163,13 @@ impl World {
 
     /// Adds a robot's connection, numbered `n`, and negotiates it.
     pub(super) fn add_robot(&mut self, n: u128, deadline: BootInstant, cameras: &[RTCRtpCodec]) {
+        let names = ["camera0", "camera1", "camera2"].into_iter();
+        let cameras: Vec<_> = names.zip(cameras.iter().cloned()).collect();
+        self.add_robot_with(n, deadline, &cameras);
+    }
+
+    /// Adds a robot whose cameras have names of their own.
+    pub(super) fn add_robot_with(&mut self, n: u128, deadline: BootInstant, cameras: &[(&str, RTCRtpCodec)]) {
         let client = Client::robot(self.mono(), Self::address(n), cameras);
         self.negotiate(n, client, publisher_kind(), deadline);
     }
