@@ -2,6 +2,7 @@
 //! process. Either way the one writer writes, and the same rules hold.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -27,11 +28,11 @@ const REPLY_WITHIN: Duration = Duration::from_secs(60);
 #[derive(Debug, clap::Args)]
 pub(super) struct DataArgs {
     /// The folder of the embedded database
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
 
     /// The server's configuration file, which names the folder too
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
@@ -44,7 +45,18 @@ pub(super) enum DataFolder {
 }
 
 impl DataFolder {
-    pub(super) async fn open(args: &DataArgs) -> anyhow::Result<Self> {
+    /// Opens the folder for one job and closes it after, however that went.
+    pub(super) async fn run(
+        args: &DataArgs,
+        job: impl AsyncFnOnce(&Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<ExitCode> {
+        let folder = Self::open(args).await?;
+        let outcome = job(&folder).await;
+        folder.close().await;
+        outcome.map(|()| ExitCode::SUCCESS)
+    }
+
+    async fn open(args: &DataArgs) -> anyhow::Result<Self> {
         let flags = Flags { data: args.data.clone(), ..Flags::default() };
         let mut config = Config::load(args.config.as_deref(), &flags)?;
         let socket = app::socket_of(&config.data);
@@ -109,7 +121,7 @@ impl DataFolder {
     }
 
     /// Lets go of the folder.
-    pub(super) async fn close(self) {
+    async fn close(self) {
         if let Self::Opened(core) = self {
             core.shutdown().await;
         }

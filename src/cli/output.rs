@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::Value;
 
 /// One line for people.
 pub(super) fn line(text: impl AsRef<str>) -> io::Result<()> {
@@ -20,8 +21,26 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A list: JSON for programs, a table for people.
+pub(super) fn list<const N: usize>(
+    items: &[Value],
+    json: bool,
+    head: [&str; N],
+    row: impl Fn(&Value) -> [String; N],
+) -> anyhow::Result<()> {
+    if json {
+        return self::json(&items);
+    }
+    Ok(table(head, &items.iter().map(row).collect::<Vec<_>>())?)
+}
+
+/// A member as a cell of a table; empty when it is not there.
+pub(super) fn cell(item: &Value, member: &str) -> String {
+    item[member].as_str().unwrap_or_default().to_owned()
+}
+
 /// Rows in columns as wide as their widest cell.
-pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> io::Result<()> {
+fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> io::Result<()> {
     let mut widths = head.map(|cell| cell.chars().count());
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

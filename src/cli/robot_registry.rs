@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::cli::data_folder::{DataArgs, DataFolder};
 use crate::cli::http::text;
-use crate::cli::output;
+use crate::cli::output::{self, cell};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -20,6 +20,8 @@ use crate::cli::output;
     after_help = "Examples:\n  curfew robot-registry add --data curfew-data --slug turtle-1 --name 'Turtle 1' --type turtlebot\n  curfew robot-registry credential --data curfew-data turtle-1 --token-file turtle-1.token\n  curfew robot-registry list --data curfew-data --json"
 )]
 pub(super) struct RobotRegistryArgs {
+    #[command(flatten)]
+    data: DataArgs,
     #[command(subcommand)]
     command: RegistryCommand,
 }
@@ -28,8 +30,6 @@ pub(super) struct RobotRegistryArgs {
 enum RegistryCommand {
     /// Register a robot
     Add {
-        #[command(flatten)]
-        data: DataArgs,
         /// A short unique name for addresses and files
         #[arg(long)]
         slug: String,
@@ -47,16 +47,12 @@ enum RegistryCommand {
     },
     /// List the robots
     List {
-        #[command(flatten)]
-        data: DataArgs,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Give a robot a credential, shown or written this once, or revoke one
     Credential {
-        #[command(flatten)]
-        data: DataArgs,
         /// The robot's slug or id
         robot: String,
         /// Write the token to this new file, readable by its owner only, instead of showing it
@@ -72,20 +68,12 @@ enum RegistryCommand {
 }
 
 pub(super) async fn run(args: RobotRegistryArgs) -> anyhow::Result<ExitCode> {
-    let data = match &args.command {
-        RegistryCommand::Add { data, .. }
-        | RegistryCommand::List { data, .. }
-        | RegistryCommand::Credential { data, .. } => data,
-    };
-    let folder = DataFolder::open(data).await?;
-    let outcome = carry_out(&folder, args.command).await;
-    folder.close().await;
-    outcome.map(|()| ExitCode::SUCCESS)
+    DataFolder::run(&args.data, async |folder| carry_out(folder, args.command).await).await
 }
 
 async fn carry_out(folder: &DataFolder, command: RegistryCommand) -> anyhow::Result<()> {
     match command {
-        RegistryCommand::Add { slug, name, r#type, cameras, json, .. } => {
+        RegistryCommand::Add { slug, name, r#type, cameras, json } => {
             let body = json!({"slug": slug, "name": name, "type": r#type, "cameras": cameras});
             let robot = folder.post("/admin/robots", &body).await?;
             if json {
@@ -93,7 +81,7 @@ async fn carry_out(folder: &DataFolder, command: RegistryCommand) -> anyhow::Res
             }
             Ok(output::line(format!("added {slug} ({})", text(&robot, "id")?))?)
         }
-        RegistryCommand::List { json, .. } => list(&folder.list("/admin/robots").await?, json),
+        RegistryCommand::List { json } => list(&folder.list("/admin/robots").await?, json),
         RegistryCommand::Credential { robot, revoke: Some(credential), json, .. } => {
             let path = format!("/admin/robots/{}/credentials/{}", segment(&robot), segment(&credential));
             folder.request(Method::DELETE, &path, None).await?;
@@ -139,22 +127,14 @@ fn new_private_file(path: &Path) -> anyhow::Result<std::fs::File> {
 }
 
 fn list(robots: &[Value], json: bool) -> anyhow::Result<()> {
-    if json {
-        return output::json(&robots);
-    }
-    let cell = |robot: &Value, member: &str| robot[member].as_str().unwrap_or_default().to_owned();
     let state = |robot: &Value| match (&robot["retired"], &robot["online"]) {
         (Value::Bool(true), _) => "retired".to_owned(),
         (_, Value::Bool(true)) => "online".to_owned(),
         _ => "offline".to_owned(),
     };
-    let rows: Vec<_> = robots
-        .iter()
-        .map(|robot| {
-            [cell(robot, "id"), cell(robot, "slug"), cell(robot, "name"), cell(robot, "type"), state(robot)]
-        })
-        .collect();
-    Ok(output::table(["ID", "SLUG", "NAME", "TYPE", "STATE"], &rows)?)
+    output::list(robots, json, ["ID", "SLUG", "NAME", "TYPE", "STATE"], |robot| {
+        [cell(robot, "id"), cell(robot, "slug"), cell(robot, "name"), cell(robot, "type"), state(robot)]
+    })
 }
 
 /// A path segment for anything typed (RFC 3986, section 2.1).

@@ -9,9 +9,10 @@ use http::Method;
 use rand::Rng;
 use serde_json::{Value, json};
 
+use crate::cli::WrongUse;
 use crate::cli::data_folder::{DataArgs, DataFolder};
 use crate::cli::http::text;
-use crate::cli::{WrongUse, output};
+use crate::cli::output::{self, cell};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -19,6 +20,8 @@ use crate::cli::{WrongUse, output};
     after_help = "Examples:\n  curfew user add --data curfew-data --name Ada --email ada@example.org --role admin\n  curfew user list --data curfew-data --json\n  curfew user suspend --data curfew-data ada@example.org --reason 'left the lab'"
 )]
 pub(super) struct UserArgs {
+    #[command(flatten)]
+    data: DataArgs,
     #[command(subcommand)]
     command: UserCommand,
 }
@@ -34,8 +37,6 @@ enum RoleArg {
 enum UserCommand {
     /// Add a person; without --password-file a password is made and printed this once
     Add {
-        #[command(flatten)]
-        data: DataArgs,
         #[arg(long)]
         name: String,
         #[arg(long)]
@@ -51,16 +52,12 @@ enum UserCommand {
     },
     /// List everybody
     List {
-        #[command(flatten)]
-        data: DataArgs,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Change what a person may do
     SetRole {
-        #[command(flatten)]
-        data: DataArgs,
         /// The person's e-mail or id
         who: String,
         #[arg(value_enum)]
@@ -68,8 +65,6 @@ enum UserCommand {
     },
     /// Suspend a person: what they watch ends now, what they booked is cancelled
     Suspend {
-        #[command(flatten)]
-        data: DataArgs,
         /// The person's e-mail or id
         who: String,
         /// Why; kept beside the log, erasable
@@ -81,8 +76,6 @@ enum UserCommand {
     },
     /// Print a one-time link by which a person sets a new password
     ResetPassword {
-        #[command(flatten)]
-        data: DataArgs,
         /// The person's e-mail or id
         who: String,
         /// Print JSON
@@ -92,34 +85,24 @@ enum UserCommand {
 }
 
 pub(super) async fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
-    let data = match &args.command {
-        UserCommand::Add { data, .. }
-        | UserCommand::List { data, .. }
-        | UserCommand::SetRole { data, .. }
-        | UserCommand::Suspend { data, .. }
-        | UserCommand::ResetPassword { data, .. } => data,
-    };
-    let folder = DataFolder::open(data).await?;
-    let outcome = carry_out(&folder, args.command).await;
-    folder.close().await;
-    outcome.map(|()| ExitCode::SUCCESS)
+    DataFolder::run(&args.data, async |folder| carry_out(folder, args.command).await).await
 }
 
 async fn carry_out(folder: &DataFolder, command: UserCommand) -> anyhow::Result<()> {
     match command {
-        UserCommand::Add { name, email, role, password_file, json, .. } => {
+        UserCommand::Add { name, email, role, password_file, json } => {
             let given = password_file.as_deref().map(read_password).transpose()?;
             let made = given.is_none().then(make_password);
             let password = given.or_else(|| made.clone()).unwrap_or_default();
             let body = json!({"name": name, "email": email, "role": wire(role), "password": password});
             added(folder.post("/admin/users", &body).await?, made, json)
         }
-        UserCommand::List { json, .. } => list(&folder.list("/admin/users").await?, json),
-        UserCommand::SetRole { who, role, .. } => change(folder, &who, &json!({"role": wire(role)})).await,
-        UserCommand::Suspend { who, reason, undo, .. } => {
+        UserCommand::List { json } => list(&folder.list("/admin/users").await?, json),
+        UserCommand::SetRole { who, role } => change(folder, &who, &json!({"role": wire(role)})).await,
+        UserCommand::Suspend { who, reason, undo } => {
             change(folder, &who, &json!({"suspended": !undo, "reason": reason})).await
         }
-        UserCommand::ResetPassword { who, json, .. } => {
+        UserCommand::ResetPassword { who, json } => {
             let id = find(folder, &who).await?;
             let link = folder.post(&format!("/admin/users/{id}/reset-link"), &Value::Null).await?;
             if json {
@@ -154,18 +137,10 @@ fn added(mut user: Value, made: Option<String>, json: bool) -> anyhow::Result<()
 }
 
 fn list(users: &[Value], json: bool) -> anyhow::Result<()> {
-    if json {
-        return output::json(&users);
-    }
-    let cell = |user: &Value, member: &str| user[member].as_str().unwrap_or_default().to_owned();
     let state = |user: &Value| if user["suspended"] == true { "suspended".to_owned() } else { String::new() };
-    let rows: Vec<_> = users
-        .iter()
-        .map(|user| {
-            [cell(user, "id"), cell(user, "email"), cell(user, "name"), cell(user, "role"), state(user)]
-        })
-        .collect();
-    Ok(output::table(["ID", "E-MAIL", "NAME", "ROLE", ""], &rows)?)
+    output::list(users, json, ["ID", "E-MAIL", "NAME", "ROLE", ""], |user| {
+        [cell(user, "id"), cell(user, "email"), cell(user, "name"), cell(user, "role"), state(user)]
+    })
 }
 
 async fn change(folder: &DataFolder, who: &str, body: &Value) -> anyhow::Result<()> {
