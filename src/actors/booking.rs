@@ -39,8 +39,15 @@ impl Kind for BookingSide {
                     shell.deadlines.disarm(Due::BookingStarts(self.id));
                     arm_grace(self.id, booking.window, shell);
                 }
-                BookingEvent::SessionExtended { .. } | BookingEvent::SessionShortened { .. } => {
+                BookingEvent::SessionExtended { is_running, .. }
+                | BookingEvent::SessionShortened { is_running, .. } => {
                     shell.deadlines.arm_wall(Due::BookingEnds(self.id), booking.window.ends_at);
+                    if !is_running {
+                        shell.decisions.came(self.id, Awaited::Change, decided.position);
+                    }
+                }
+                BookingEvent::ExtensionRefused { .. } => {
+                    shell.decisions.came(self.id, Awaited::Change, decided.position);
                 }
                 _ => {}
             }
@@ -50,6 +57,7 @@ impl Kind for BookingSide {
         }
         if booking.phase.is_over() {
             shell.decisions.came(self.id, Awaited::Opening, decided.position);
+            shell.decisions.came(self.id, Awaited::Change, decided.position);
             shell.decisions.came(self.id, Awaited::End, decided.position);
             disarm(state, shell);
             send_the_waiting_home(state, shell);

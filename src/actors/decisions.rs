@@ -1,4 +1,4 @@
-//! Who waits for a booking to be decided, for its room to open, or for it to be over.
+//! Who waits for a booking to be decided, for its room to open, for its end to be moved, or for it to be over.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,8 @@ use tokio::sync::oneshot;
 pub(crate) enum Awaited {
     Decision,
     Opening,
+    /// An extension was refused or carried out, in a running session's room too.
+    Change,
     End,
 }
 

@@ -96,6 +96,11 @@ pub(crate) async fn finish(shell: Arc<Shell>, cut: Cut) {
     shell.rooms.remove(room);
 }
 
+/// As [`finish`], for several rooms at once.
+pub(crate) async fn finish_all(shell: &Arc<Shell>, cuts: Vec<Cut>) {
+    futures_util::future::join_all(cuts.into_iter().map(|cut| finish(Arc::clone(shell), cut))).await;
+}
+
 /// Ends a room, live or not; returns once that is durable.
 pub(crate) async fn end(shell: &Arc<Shell>, room: RoomId, end: End, by: Actor, reason_hash: Option<String>) {
     if let Some(cut) = cut(shell, room, end, by, reason_hash) {

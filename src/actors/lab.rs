@@ -66,6 +66,8 @@ pub struct Joined {
     pub robot: RobotId,
     /// When true, the transport tells `robot-available` after `joined-room`; later changes come through the outbox.
     pub robot_online: bool,
+    /// Why the robot's emergency stop is engaged, if it is: told after `joined-room` too.
+    pub stopped_for: Option<String>,
 }
 
 /// What a viewer's offer is for: the room it joined, or the robot it names by id or slug.

@@ -1,21 +1,17 @@
-//! Accounts and robots: who there is, what they may, and how that is taken away.
+//! Accounts: who there is, what they may, and how that is taken away; and the lab's rules.
 
 use std::sync::Arc;
 
-use curfew_domain::{
-    AccountCommand, AccountId, Actor, Cause, CredentialId, LabCommand, LabRules, Reason, RobotCommand,
-    RobotId, Role,
-};
+use curfew_domain::{AccountCommand, AccountId, Actor, Cause, LabCommand, LabRules, Reason, Role};
 use uuid::Uuid;
 
 use super::account::{AccountSide, LabSide, TheLab};
 use super::ending;
 use super::folded;
-use super::lab::{AccountState, Lab, NewRobot, Principal, Recorded, RobotChange};
-use super::lab_bookings::required;
+use super::lab::{AccountState, Lab, Principal, Recorded};
+use super::lab_bookings::{required, told};
 use super::live::End;
 use super::refusal::{Answer, Refused};
-use super::robot::{self, RobotSide};
 use super::shell::Shell;
 
 impl Lab {
@@ -56,10 +52,15 @@ impl Lab {
         }
         let reason_hash = self.shell.reason_hash(reason);
         self.cut_account(id, by, &reason_hash);
-        self.shell.keep_reason(reason).await?;
+        self.shell.keep_reason_soon(reason);
         let command = AccountCommand::Suspend { by, reason_hash, now: self.shell.clock.wall() };
-        self.account_command(id, command, by).await?;
-        Ok(Recorded(true))
+        let shell = Arc::clone(&self.shell);
+        self.patiently(async move {
+            let suspended = shell.insist::<AccountSide>(id, command, Shell::metadata(by)).await;
+            shell.shown(told(suspended)?.position).await;
+            Ok(())
+        })
+        .await
     }
 
     pub async fn reinstate(&self, principal: &Principal, id: AccountId) -> Answer<()> {
@@ -89,79 +90,6 @@ impl Lab {
             by,
         )
         .await
-    }
-
-    pub async fn register_robot(&self, principal: &Principal, new: NewRobot) -> Answer<RobotId> {
-        let admin = self.admin(principal).await?;
-        if self.shell.robot_named(&new.slug).await.is_ok() {
-            return Err(Refused::because(Reason::Conflict, "Another robot has this slug."));
-        }
-        let id = RobotId::from(Uuid::now_v7());
-        let NewRobot { slug, name, robot_type, cameras, media } = new;
-        let command = RobotCommand::Register { robot_id: id, slug, name, robot_type, cameras, media };
-        self.robot_command(id, command, admin).await?;
-        Ok(id)
-    }
-
-    pub async fn update_robot(&self, principal: &Principal, id: RobotId, change: RobotChange) -> Answer<()> {
-        let admin = self.admin(principal).await?;
-        let RobotChange { name, robot_type, cameras, media } = change;
-        self.robot_command(id, RobotCommand::Update { name, robot_type, cameras, media }, admin).await
-    }
-
-    /// Takes a robot out of service: its sessions end, its coming bookings are cancelled.
-    pub async fn retire_robot(&self, principal: &Principal, id: RobotId, reason: &str) -> Answer<()> {
-        let by = account_of(self.admin(principal).await?)?;
-        let reason_hash = self.shell.keep_reason(required(reason)?).await?;
-        let command = RobotCommand::Retire { by, reason_hash, now: self.shell.clock.wall() };
-        self.robot_command(id, command, Actor::Account(by)).await?;
-        robot::end_publishing(id, Cause::RobotLost, &self.shell);
-        Ok(())
-    }
-
-    /// `token_sha256` in hex; the token itself never comes here.
-    pub async fn issue_credential(
-        &self,
-        principal: &Principal,
-        robot: RobotId,
-        credential: CredentialId,
-        token_sha256: String,
-    ) -> Answer<()> {
-        let admin = self.admin(principal).await?;
-        let command = RobotCommand::IssueCredential { credential_id: credential, token_sha256 };
-        self.robot_command(robot, command, admin).await
-    }
-
-    /// Cuts the robot's peer connection at once when it is connected with this credential, then records it.
-    pub async fn revoke_credential(
-        &self,
-        principal: &Principal,
-        robot: RobotId,
-        credential: CredentialId,
-    ) -> Answer<Recorded> {
-        let admin = self.admin(principal).await?;
-        if self.shell.rooms.credential(robot) == Some(credential) {
-            robot::end_publishing(robot, Cause::CredentialRevoked, &self.shell);
-        }
-        let now = self.shell.clock.wall();
-        let command = RobotCommand::RevokeCredential { credential_id: credential, by: admin, now };
-        self.robot_command(robot, command, admin).await?;
-        Ok(Recorded(true))
-    }
-
-    /// `token_sha256` in hex, of the whole token.
-    pub async fn authenticate_robot(
-        &self,
-        robot: RobotId,
-        credential: CredentialId,
-        token_sha256: &str,
-    ) -> Answer<Principal> {
-        let state = self.shell.state::<RobotSide>(robot).await?;
-        if state.accepts(credential, token_sha256) {
-            Ok(Principal::Robot { id: robot, credential })
-        } else {
-            Err(Refused::new(Reason::BadToken))
-        }
     }
 
     pub async fn change_rules(
@@ -236,12 +164,6 @@ impl Lab {
 
     async fn account_command(&self, id: AccountId, command: AccountCommand, by: Actor) -> Answer<()> {
         let decided = self.shell.carry::<AccountSide>(id, command, Shell::metadata(by)).await?;
-        self.shell.shown(decided.position).await;
-        Ok(())
-    }
-
-    async fn robot_command(&self, id: RobotId, command: RobotCommand, by: Actor) -> Answer<()> {
-        let decided = self.shell.carry::<RobotSide>(id, command, Shell::metadata(by)).await?;
         self.shell.shown(decided.position).await;
         Ok(())
     }

@@ -1,11 +1,12 @@
-//! Bookings: made, cancelled, shared, changed, terminated.
+//! Bookings: made, cancelled, shared, terminated.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use curfew_domain::{
-    AccountId, Actor, Booking, BookingCommand, BookingId, Cause, LabRules, Reason, Role, RoomId, Window,
+    AccountId, Actor, Booking, BookingCommand, BookingId, Cause, LabRules, Reason, Refusal, Role, RoomId,
+    Window,
 };
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -20,7 +21,7 @@ use super::refusal::{Answer, Refused};
 use super::shell::Shell;
 
 /// How long a caller waits for a decision, or for an end to be recorded.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Lab {
     /// Asks for a window, and waits up to two seconds for the decision and, when the window has begun already, for its room
@@ -129,51 +130,6 @@ impl Lab {
         self.booking(id, command, Actor::Account(by)).await
     }
 
-    /// Asks for a later end; an admin's may go beyond the rules and owes a reason.
-    pub async fn extend(
-        &self,
-        principal: &Principal,
-        id: BookingId,
-        ends_at: DateTime<Utc>,
-        reason: Option<&str>,
-    ) -> Answer<()> {
-        let (account, role) = self.person(principal).await?;
-        let booking = self.shell.known_booking(id).await?;
-        let is_holder = booking.state().is_some_and(|state| state.holder == account);
-        if !is_holder && role != Role::Admin {
-            return Err(Refused::new(Reason::NotYourBooking));
-        }
-        let reason_hash = match reason {
-            Some(reason) => Some(self.shell.keep_reason(reason).await?),
-            None => None,
-        };
-        let command = BookingCommand::RequestExtension {
-            ends_at,
-            by: Actor::Account(account),
-            overrides: !is_holder && role == Role::Admin,
-            reason_hash,
-            rules: Box::new(self.shell.rules()),
-            now: self.shell.clock.wall(),
-        };
-        self.booking(id, command, Actor::Account(account)).await
-    }
-
-    /// An admin moves the end of a booking to an earlier instant.
-    pub async fn shorten(
-        &self,
-        principal: &Principal,
-        id: BookingId,
-        ends_at: DateTime<Utc>,
-        reason: &str,
-    ) -> Answer<Recorded> {
-        let by = self.admin(principal).await?;
-        self.shell.known_booking(id).await?;
-        let reason_hash = self.shell.keep_reason(required(reason)?).await?;
-        let now = self.shell.clock.wall();
-        self.booking(id, BookingCommand::Shorten { ends_at, by, reason_hash, now }, by).await?;
-        Ok(Recorded(true))
-    }
-
     /// The rules in force.
     pub fn rules(&self) -> LabRules {
         self.shell.rules()
@@ -195,30 +151,38 @@ impl Lab {
         by: Actor,
     ) -> Answer<Recorded> {
         let shell = Arc::clone(&self.shell);
-        let was_cut = cut.is_some();
-        let recording = self.shell.runtime.spawn(async move {
-            let closing = async {
-                if let Some(cut) = cut {
-                    ending::finish(Arc::clone(&shell), cut).await;
-                }
-            };
+        self.patiently(async move {
+            let was_cut = cut.is_some();
+            let closing = ending::finish_all(&shell, cut.into_iter().collect());
             let cancelling = shell.insist::<BookingSide>(id, command, Shell::metadata(by));
             let ((), outcome) = tokio::join!(closing, cancelling);
-            if let Some(Ok(decided)) = &outcome {
-                shell.shown(decided.position).await;
-                if was_cut {
-                    shell.shown_ended(id).await;
-                }
+            let decided = told(outcome)?;
+            shell.shown(decided.position).await;
+            if was_cut {
+                shell.shown_ended(id).await;
             }
-            outcome
-        });
-        match tokio::time::timeout(PATIENCE, recording).await {
-            Ok(Ok(Some(Err(refused)))) => Err(super::entity::Undecided::Refused(refused).into()),
-            Ok(Ok(Some(Ok(_)))) => Ok(Recorded(true)),
-            Ok(_) => Err(Refused::unavailable("The server is shutting down.")),
+            Ok(())
+        })
+        .await
+    }
+
+    /// Waits for a recording, which goes on by itself, but not for long.
+    pub(super) async fn patiently(
+        &self,
+        recording: impl Future<Output = Answer<()>> + Send + 'static,
+    ) -> Answer<Recorded> {
+        match tokio::time::timeout(PATIENCE, self.shell.runtime.spawn(recording)).await {
+            Ok(Ok(recorded)) => recorded.map(|()| Recorded(true)),
+            Ok(Err(_)) => Err(Refused::unavailable("The server is shutting down.")),
             Err(_) => Ok(Recorded(false)),
         }
     }
+}
+
+/// What became of a command that was insisted on.
+pub(super) fn told<T, E: Refusal>(outcome: Option<Result<T, E>>) -> Answer<T> {
+    let outcome = outcome.ok_or_else(|| Refused::unavailable("The server is shutting down."))?;
+    outcome.map_err(|refused| super::entity::Undecided::Refused(refused).into())
 }
 
 impl Shell {

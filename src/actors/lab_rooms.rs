@@ -76,6 +76,7 @@ impl Lab {
             state,
             robot: place.robot,
             robot_online: self.shell.rooms.is_online(place.robot),
+            stopped_for: self.shell.rooms.stop(place.robot),
         })
     }
 

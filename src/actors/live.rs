@@ -68,6 +68,8 @@ pub(crate) struct LiveRoom {
 struct Inner {
     place: Place,
     phase: Phase,
+    /// An end that was brought forward and is being recorded: none later counts until then.
+    brought_forward: Option<DateTime<Utc>>,
     seats: HashMap<ConnectionId, Seat>,
     /// In the order in which they came.
     peers: Vec<(PeerId, AccountId)>,
@@ -81,6 +83,7 @@ impl LiveRoom {
         let inner = Inner {
             place,
             phase: Phase::Waiting,
+            brought_forward: None,
             seats: HashMap::new(),
             peers: Vec::new(),
             reports: Vec::new(),
@@ -104,7 +107,7 @@ impl LiveRoom {
         }
     }
 
-    /// Opens the room, or moves its end. False when it has ended already.
+    /// Opens the room. False when it has ended already.
     pub(crate) fn open(&self, deadline: BootInstant, ends_at: DateTime<Utc>) -> bool {
         let mut inner = self.inner();
         if inner.phase == Phase::Ended {
@@ -113,6 +116,38 @@ impl LiveRoom {
         inner.phase = Phase::Open { deadline };
         inner.place.window.ends_at = ends_at;
         true
+    }
+
+    /// Moves the end of an open room to what was recorded, by as much as the two differ: the time that is left stays on the
+    /// boot clock. `None` when it is not open, ends then already, or is to end earlier by what is being recorded.
+    pub(crate) fn move_end(&self, to: DateTime<Utc>) -> Option<BootInstant> {
+        let mut inner = self.inner();
+        if let Some(earliest) = inner.brought_forward {
+            if to <= earliest {
+                inner.brought_forward = None;
+            } else {
+                return None;
+            }
+        }
+        inner.move_end(to)
+    }
+
+    /// Brings the end forward before that is recorded. `None` when the room is not open or ends no later already.
+    pub(crate) fn bring_forward(&self, to: DateTime<Utc>) -> Option<BootInstant> {
+        let mut inner = self.inner();
+        if to >= inner.place.window.ends_at {
+            return None;
+        }
+        let deadline = inner.move_end(to)?;
+        inner.brought_forward = Some(to);
+        Some(deadline)
+    }
+
+    /// What was brought forward was refused by the record, which has this end.
+    pub(crate) fn take_back(&self, ends_at: DateTime<Utc>) -> Option<BootInstant> {
+        let mut inner = self.inner();
+        inner.brought_forward = None;
+        inner.move_end(ends_at)
     }
 
     /// Gives a connection its seat. False when the room has ended.
@@ -271,6 +306,21 @@ impl LiveRoom {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn move_end(&mut self, to: DateTime<Utc>) -> Option<BootInstant> {
+        let Phase::Open { deadline } = self.phase else { return None };
+        let from = self.place.window.ends_at;
+        let deadline = match (to - from).to_std() {
+            Ok(later) if later.is_zero() => return None,
+            Ok(later) => deadline.saturating_add(later),
+            Err(_) => deadline.saturating_sub((from - to).to_std().unwrap_or_default()),
+        };
+        self.phase = Phase::Open { deadline };
+        self.place.window.ends_at = to;
+        Some(deadline)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use curfew_domain::{AccountId, ConnectionId, CredentialId, RobotId, RoomId};
 
+use super::lab::Outbox;
 use super::live::{LiveRoom, Phase, Place, Seat, Sitter};
 use crate::protocol::{ServerMessage, UserRef};
 
@@ -18,7 +19,17 @@ pub(crate) struct LiveRooms {
 struct Index {
     rooms: HashMap<RoomId, Arc<LiveRoom>>,
     connections: HashMap<ConnectionId, RoomId>,
-    online: HashMap<RobotId, (ConnectionId, CredentialId)>,
+    online: HashMap<RobotId, Online>,
+    /// The robots whose emergency stop is engaged, and why in words.
+    stopped: HashMap<RobotId, String>,
+}
+
+/// A robot's signaling connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Online {
+    pub(crate) connection: ConnectionId,
+    pub(crate) credential: CredentialId,
+    pub(crate) outbox: Outbox,
 }
 
 impl LiveRooms {
@@ -81,7 +92,7 @@ impl LiveRooms {
 
     /// The robots that are connected.
     pub(crate) fn robots(&self) -> Vec<(RobotId, ConnectionId)> {
-        self.index().online.iter().map(|(robot, (connection, _))| (*robot, *connection)).collect()
+        self.index().online.iter().map(|(robot, online)| (*robot, online.connection)).collect()
     }
 
     /// Connections of one account that sit in rooms.
@@ -101,26 +112,47 @@ impl LiveRooms {
 
     /// The credential with which a robot is connected.
     pub(crate) fn credential(&self, robot: RobotId) -> Option<CredentialId> {
-        self.index().online.get(&robot).map(|(_, credential)| *credential)
+        self.index().online.get(&robot).map(|online| online.credential)
     }
 
     /// Tells the people in a robot's rooms that it came or went.
-    pub(crate) fn robot_online(&self, robot: RobotId, connection: Option<(ConnectionId, CredentialId)>) {
-        let was = match connection {
-            Some(connection) => self.index().online.insert(robot, connection),
+    pub(crate) fn robot_online(&self, robot: RobotId, online: Option<Online>) {
+        let is_online = online.is_some();
+        let was = match online {
+            Some(online) => self.index().online.insert(robot, online),
             None => self.index().online.remove(&robot),
         };
-        if was.is_some() == connection.is_some() {
+        if was.is_some() == is_online {
             return;
         }
         let user = UserRef { user_id: robot.to_string() };
-        let message = match connection {
-            Some(_) => ServerMessage::RobotAvailable(user),
-            None => ServerMessage::RobotUnavailable(user),
+        let message = if is_online {
+            ServerMessage::RobotAvailable(user)
+        } else {
+            ServerMessage::RobotUnavailable(user)
         };
         for room in self.of_robot(robot) {
             room.tell(&message, None);
         }
+    }
+
+    /// Keeps whether a robot's emergency stop is engaged, and why. False when that was known.
+    pub(crate) fn set_stop(&self, robot: RobotId, why: Option<String>) -> bool {
+        let mut index = self.index();
+        match why {
+            Some(_) if index.stopped.contains_key(&robot) => false,
+            Some(why) => index.stopped.insert(robot, why).is_none(),
+            None => index.stopped.remove(&robot).is_some(),
+        }
+    }
+
+    /// Why a robot's emergency stop is engaged, if it is.
+    pub(crate) fn stop(&self, robot: RobotId) -> Option<String> {
+        self.index().stopped.get(&robot).cloned()
+    }
+
+    pub(crate) fn online(&self, robot: RobotId) -> Option<Online> {
+        self.index().online.get(&robot).cloned()
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {

@@ -73,6 +73,10 @@ async fn resume(shell: &Arc<Shell>) -> Answer<()> {
     shell.projector.caught_up(head).await?;
     for robot in shell.reads.fleet().await? {
         robot_stopped(shell, &robot, stopped, now).await?;
+        if let Some(stop) = &robot.emergency_stop {
+            let why = shell.reasons.get(&stop.reason_hash).await?;
+            shell.rooms.set_stop(robot.robot_id, Some(why.unwrap_or_default()));
+        }
     }
     let bookings = live_bookings(shell).await?;
     for row in bookings.iter().filter(|row| row.window.has_ended(now)) {

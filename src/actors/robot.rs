@@ -11,12 +11,13 @@ use super::entity::Decided;
 use super::keeper::Kind;
 use super::lab::Outbox;
 use super::live::{Phase, Seat, Sitter, send};
+use super::live_rooms::Online;
 use super::refusal::{Answer, Refused};
 use super::registry::{Registry, Shelf};
 use super::room::welcome;
 use super::shell::Shell;
 use crate::clock::BootInstant;
-use crate::protocol::{Empty, Publish, ServerMessage};
+use crate::protocol::{EmergencyStop, Empty, Publish, ServerMessage};
 
 /// How long before a window a robot is asked to publish when somebody waits.
 pub(crate) const AHEAD: TimeDelta = TimeDelta::seconds(10);
@@ -60,6 +61,7 @@ impl Kind for RobotSide {
                     self.unlink(shell, Some(Reason::BadToken));
                 }
                 RobotEvent::Retired { .. } => self.unlink(shell, Some(Reason::BadToken)),
+                RobotEvent::EmergencyStopCleared { .. } => tell_stop(self.id, None, shell),
                 RobotEvent::SlotReserved { .. } | RobotEvent::SlotMoved { .. } => {
                     self.refresh(state, shell, None)
                 }
@@ -86,7 +88,12 @@ impl RobotSide {
 
     pub(super) fn link_up(&mut self, link: Link, shell: &Arc<Shell>) {
         self.unlink(shell, Some(Reason::Conflict));
-        shell.rooms.robot_online(self.id, Some((link.connection, link.credential)));
+        let Link { connection, credential, outbox } = &link;
+        let online = Online { connection: *connection, credential: *credential, outbox: outbox.clone() };
+        shell.rooms.robot_online(self.id, Some(online));
+        if let Some(why) = shell.rooms.stop(self.id) {
+            send(&link.outbox, stop_message(self.id, Some(why)));
+        }
         self.link = Some(link);
         self.asked_until = None;
         self.take_seats(shell);
@@ -164,6 +171,30 @@ impl RobotSide {
             .filter(|until| *until > now)
             .ok_or_else(|| Refused::because(Reason::WindowNotOpen, "This robot was not asked to publish."))
     }
+}
+
+/// Tells the robot and everybody in its rooms that its emergency stop is engaged, and why, or that it is cleared.
+pub(crate) fn tell_stop(robot: RobotId, why: Option<String>, shell: &Shell) {
+    if !shell.rooms.set_stop(robot, why.clone()) {
+        return;
+    }
+    let message = stop_message(robot, why);
+    let link = shell.rooms.online(robot);
+    if let Some(link) = &link {
+        send(&link.outbox, message.clone());
+    }
+    for room in shell.rooms.of_robot(robot) {
+        room.tell(&message, link.as_ref().map(|link| link.connection));
+        shell.media.session_message(room.id, message.to_text().into());
+    }
+}
+
+pub(crate) fn stop_message(robot: RobotId, why: Option<String>) -> ServerMessage {
+    ServerMessage::EmergencyStop(EmergencyStop {
+        robot_id: robot.to_string(),
+        engaged: why.is_some(),
+        reason: why.unwrap_or_default(),
+    })
 }
 
 fn differs_little(one: BootInstant, other: BootInstant) -> bool {

@@ -15,6 +15,7 @@ use super::keeper::Kind;
 use super::live::{LiveRoom, Place, Sitter, send};
 use super::registry::{Registry, Shelf};
 use super::shell::Shell;
+use crate::clock::BootInstant;
 use crate::protocol::{ServerMessage, SessionChanged, SessionStarted};
 
 /// When people are warned, in seconds before the end.
@@ -49,7 +50,17 @@ impl Kind for RoomSide {
                         shell.decisions.came(*booking, Awaited::Opening, decided.position);
                     }
                 }
-                RoomEvent::DeadlineMoved { to, by, .. } => self.move_end(*to, *by, shell),
+                RoomEvent::DeadlineMoved { to, by, .. } => {
+                    let live = shell.rooms.get(self.id);
+                    if let Some((live, deadline)) =
+                        live.and_then(|live| Some((live.clone(), live.move_end(*to)?)))
+                    {
+                        end_moved(&live, deadline, *by, None, shell);
+                    }
+                    if let Some(booking) = state.place().and_then(|place| place.booking_id) {
+                        shell.decisions.came(booking, Awaited::Change, decided.position);
+                    }
+                }
                 RoomEvent::Closed { .. } => disarm(self.id, shell),
                 _ => {}
             }
@@ -57,25 +68,26 @@ impl Kind for RoomSide {
     }
 }
 
-impl RoomSide {
-    fn move_end(&self, to: DateTime<Utc>, by: Actor, shell: &Arc<Shell>) {
-        let Some(live) = shell.rooms.get(self.id) else { return };
-        let deadline = shell.clock.boot_at(to);
-        if live.deadline().is_none() || !live.open(deadline, to) {
-            return;
-        }
-        arm(&live, shell);
-        shell.media.set_room_deadline(self.id, deadline);
-        let changed = ServerMessage::SessionChanged(SessionChanged {
-            room_id: self.id.to_string(),
-            ends_at: to,
-            reason: "The end of this session was moved.".to_owned(),
-            by: by.to_string(),
-        });
-        live.tell(&changed, None);
-        shell.media.session_message(self.id, changed.to_text().into());
-        rooms_changed(shell, live.place().robot, None);
-    }
+/// The end of an open room is another one from here on: arms it and tells everybody. `why` in an admin's words.
+pub(crate) fn end_moved(
+    live: &LiveRoom,
+    deadline: BootInstant,
+    by: Actor,
+    why: Option<&str>,
+    shell: &Arc<Shell>,
+) {
+    // First the media, which ends by itself.
+    shell.media.set_room_deadline(live.id, deadline);
+    arm(live, shell);
+    let changed = ServerMessage::SessionChanged(SessionChanged {
+        room_id: live.id.to_string(),
+        ends_at: live.place().window.ends_at,
+        reason: why.unwrap_or("The end of this session was moved.").to_owned(),
+        by: by.to_string(),
+    });
+    live.tell(&changed, None);
+    shell.media.session_message(live.id, changed.to_text().into());
+    rooms_changed(shell, live.place().robot, None);
 }
 
 /// Makes a room that is open in the log live: arms its end and lets in whoever waits. Its end is on the boot clock from

@@ -1,6 +1,6 @@
-//! What admins do: robots and their credentials, the lab's rules, and ending or watching a session.
+//! What admins keep: robots and their credentials, and the lab's rules.
 
-use curfew_domain::{BookingId, CredentialId, LabRules, MediaMode, RobotId};
+use curfew_domain::{CredentialId, LabRules, MediaMode, RobotId};
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -11,12 +11,10 @@ use warp::reply::Response;
 use crate::actors::{NewRobot, Recorded, RobotChange};
 use crate::api::accounts;
 use crate::api::auth::{new_robot_token, sha256_hex};
-use crate::api::bookings::load;
 use crate::api::dto::Robot;
 use crate::api::error::Problem;
 use crate::api::request::{Call, Page, ok, with_status};
 use crate::api::route::{Access, Answer, Route};
-use crate::protocol::millis;
 
 pub(super) fn routes() -> Vec<Route> {
     let mut routes = accounts::admin_routes();
@@ -32,8 +30,6 @@ pub(super) fn routes() -> Vec<Route> {
             Access::Admin,
             revoke_credential,
         ),
-        Route::new(Method::POST, "/admin/robots/{id}/watch", Access::Admin, watch).repeatable(),
-        Route::new(Method::POST, "/admin/bookings/{id}/terminate", Access::Admin, terminate),
         Route::new(Method::GET, "/admin/rules", Access::Admin, rules),
         Route::new(Method::PUT, "/admin/rules", Access::Admin, change_rules),
     ]);
@@ -45,8 +41,11 @@ async fn robots(call: Call) -> Answer {
     let after: Option<RobotId> = call.optional("after")?;
     let mut rows = call.api.reads.fleet().await?;
     rows.sort_by_key(|row| row.robot_id);
+    let now = call.api.clock.wall();
     let rows = rows.into_iter().filter(|row| after.is_none_or(|after| row.robot_id > after)).take(limit + 1);
-    Ok(ok(&Page::of(rows.map(Robot::from).collect(), limit, |robot: &Robot| robot.id.to_string())))
+    Ok(ok(&Page::of(rows.map(|row| Robot::of(row, now)).collect(), limit, |robot: &Robot| {
+        robot.id.to_string()
+    })))
 }
 
 #[derive(Deserialize)]
@@ -86,22 +85,22 @@ async fn update(call: Call) -> Answer {
 }
 
 #[derive(Default, Deserialize)]
-struct WithReason {
+pub(super) struct WithReason {
     #[serde(default)]
     reason: String,
 }
 
 impl WithReason {
     /// Where a reason is owed, the domain says so when it is empty.
-    fn of(call: &Call) -> Result<String, Problem> {
+    pub(super) fn of(call: &Call) -> Result<String, Problem> {
         if call.body.is_empty() { Ok(String::new()) } else { Ok(call.json::<Self>()?.reason) }
     }
 }
 
 async fn retire(call: Call) -> Answer {
     let id = call.robot(call.param(0)).await?;
-    call.api.lab.retire_robot(&call.principal()?, id, &WithReason::of(&call)?).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    let retired = call.api.lab.retire_robot(&call.principal()?, id, &WithReason::of(&call)?).await?;
+    Ok(recorded(retired).unwrap_or_else(|| StatusCode::NO_CONTENT.into_response()))
 }
 
 #[derive(Serialize)]
@@ -127,24 +126,8 @@ async fn revoke_credential(call: Call) -> Answer {
     Ok(recorded(revoked).unwrap_or_else(|| StatusCode::NO_CONTENT.into_response()))
 }
 
-async fn watch(call: Call) -> Answer {
-    let robot = call.robot(call.param(0)).await?;
-    let watch = call.api.lab.watch(&call.principal()?, robot, &WithReason::of(&call)?).await?;
-    let body = json!({ "room_id": watch.room_id, "ends_at": millis::to_string(&watch.ends_at) });
-    Ok(with_status(StatusCode::CREATED, &body))
-}
-
-async fn terminate(call: Call) -> Answer {
-    let id: BookingId = call.id(0, "booking")?;
-    let terminated = call.api.lab.terminate(&call.principal()?, id, &WithReason::of(&call)?).await?;
-    match recorded(terminated) {
-        Some(response) => Ok(response),
-        None => Ok(ok(&load(&call, id).await?)),
-    }
-}
-
 /// What is answered when something was carried out and is not durable yet.
-fn recorded(Recorded(durable): Recorded) -> Option<Response> {
+pub(super) fn recorded(Recorded(durable): Recorded) -> Option<Response> {
     (!durable).then(|| with_status(StatusCode::ACCEPTED, &json!({ "recorded": false })))
 }
 
@@ -165,7 +148,7 @@ async fn change_rules(call: Call) -> Answer {
     Ok(ok(&call.api.lab.rules()))
 }
 
-async fn robot(call: &Call, id: RobotId) -> Result<Robot, Problem> {
+pub(super) async fn robot(call: &Call, id: RobotId) -> Result<Robot, Problem> {
     let row = call.api.reads.robot(&id.to_string()).await?;
-    row.map(Robot::from).ok_or_else(|| Problem::not_found("robot"))
+    row.map(|row| Robot::of(row, call.api.clock.wall())).ok_or_else(|| Problem::not_found("robot"))
 }

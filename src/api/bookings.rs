@@ -1,4 +1,4 @@
-//! Bookings: making, reading and cancelling them, and inviting guests.
+//! Bookings: making, reading, extending and cancelling them, and inviting guests.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, Utc};
 use curfew_domain::{AccountId, BookingId, Reason, RobotChoice, Window};
@@ -6,7 +6,7 @@ use http::header::{HeaderValue, LOCATION};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 
-use crate::actors::NewBooking;
+use crate::actors::{NewBooking, Recorded};
 use crate::api::dto::Booking;
 use crate::api::error::Problem;
 use crate::api::request::{Call, Page, ok, with_status};
@@ -20,6 +20,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new(Method::GET, "/bookings/{id}", Access::Any, read),
         Route::new(Method::DELETE, "/bookings/{id}", Access::Any, cancel),
         Route::new(Method::POST, "/bookings/{id}/guests", Access::Any, invite),
+        Route::new(Method::POST, "/bookings/{id}/extend", Access::Any, extend),
     ]
 }
 
@@ -132,6 +133,19 @@ async fn invite(call: Call) -> Answer {
     let guest = guest.ok_or_else(|| Problem::not_found("person"))?;
     call.api.lab.invite_guest(&call.principal()?, id, guest).await?;
     Ok(ok(&load(&call, id).await?))
+}
+
+#[derive(Deserialize)]
+struct Extend {
+    ends_at: DateTime<Utc>,
+}
+
+/// 202 with the booking as it is when nothing was decided within two seconds.
+async fn extend(call: Call) -> Answer {
+    let (id, Extend { ends_at }): (BookingId, _) = (call.id(0, "booking")?, call.json()?);
+    let Recorded(decided) = call.api.lab.extend(&call.principal()?, id, ends_at.trunc_subsecs(3)).await?;
+    let status = if decided { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(with_status(status, &load(&call, id).await?))
 }
 
 pub(super) async fn load(call: &Call, id: BookingId) -> Result<Booking, Problem> {

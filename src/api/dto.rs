@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use curfew_domain::robot::Maintenance;
 use curfew_domain::{AccountId, BookingId, Cause, MediaMode, Reason, RobotId, Role, RoomId};
 use curfew_projections::{BookingRow, RobotRow, Status};
 use serde::Serialize;
@@ -88,17 +89,32 @@ pub(super) struct Robot {
     media: MediaMode,
     pub(super) online: bool,
     publishing: bool,
+    /// Whether it is under maintenance now.
     maintenance: bool,
+    /// The maintenance that is or comes next; its end is null until it is said to be over.
+    next_maintenance: Option<MaintenanceSpan>,
     emergency_stop: bool,
     retired: bool,
 }
 
-impl From<RobotRow> for Robot {
-    fn from(row: RobotRow) -> Self {
+#[derive(Serialize)]
+struct MaintenanceSpan {
+    starts_at: String,
+    ends_at: Option<String>,
+}
+
+impl Robot {
+    pub(super) fn of(row: RobotRow, now: DateTime<Utc>) -> Self {
+        let maintenance = row.maintenance.filter(|maintenance| !maintenance.has_ended(now));
+        let span = |maintenance: Maintenance| MaintenanceSpan {
+            starts_at: millis::to_string(&maintenance.from),
+            ends_at: maintenance.until.as_ref().map(millis::to_string),
+        };
         Self {
             online: row.is_online(),
             publishing: row.publishing.is_some(),
-            maintenance: row.maintenance.is_some(),
+            maintenance: maintenance.is_some_and(|maintenance| maintenance.from <= now),
+            next_maintenance: maintenance.map(span),
             emergency_stop: row.emergency_stop.is_some(),
             id: row.robot_id,
             slug: row.slug,

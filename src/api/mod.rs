@@ -11,6 +11,7 @@ mod dto;
 pub mod error;
 mod health;
 mod idempotency;
+mod interventions;
 pub mod listener;
 mod origin;
 mod password;
@@ -115,6 +116,7 @@ fn table() -> Table {
     routes.extend(webrtc::routes());
     routes.extend(videos::routes());
     routes.extend(admin::routes());
+    routes.extend(interventions::routes());
     routes.extend(later());
     Table::new(routes)
 }
@@ -127,14 +129,8 @@ fn later() -> Vec<Route> {
     vec![
         not_yet(Method::GET, "/metrics", Access::Admin, "Metrics"),
         not_yet(Method::GET, "/openapi.json", Access::Public, "The OpenAPI description"),
-        not_yet(Method::POST, "/bookings/{id}/extend", Access::Any, "Extending a booking"),
         not_yet(Method::POST, "/whip/{robot_id}", Access::Robot, "WHIP"),
         not_yet(Method::POST, "/whep/{robot_id}", Access::Any, "WHEP"),
-        not_yet(Method::POST, "/admin/bookings/{id}/extend", Access::Admin, "Extending a booking"),
-        not_yet(Method::POST, "/admin/bookings/{id}/shorten", Access::Admin, "Shortening a booking"),
-        not_yet(Method::POST, "/admin/robots/{id}/maintenance", Access::Admin, "Maintenance"),
-        not_yet(Method::POST, "/admin/robots/{id}/emergency-stop", Access::Admin, "The emergency stop"),
-        not_yet(Method::POST, "/admin/robots/{id}/clear-stop", Access::Admin, "The emergency stop"),
         not_yet(Method::GET, "/audit/events", Access::Audit, "The audit"),
         not_yet(Method::GET, "/audit/sessions", Access::Audit, "The audit"),
         not_yet(Method::GET, "/audit/sessions/{booking}", Access::Audit, "The audit"),

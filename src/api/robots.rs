@@ -29,8 +29,9 @@ struct Details {
 }
 
 async fn list(call: Call) -> Answer {
-    let registry: Vec<Robot> =
-        call.api.reads.fleet().await?.into_iter().filter(|row| !row.retired).map(Robot::from).collect();
+    let now = call.api.clock.wall();
+    let in_service = call.api.reads.fleet().await?.into_iter().filter(|row| !row.retired);
+    let registry: Vec<Robot> = in_service.map(|row| Robot::of(row, now)).collect();
     let mut details = BTreeMap::<String, Details>::new();
     for robot in &registry {
         let entry = details.entry(robot.r#type.clone()).or_default();

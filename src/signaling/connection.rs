@@ -13,8 +13,8 @@ use super::Signaling;
 use super::limits::Bucket;
 use crate::actors::{ConnectionId, Joined, OfferTarget, Principal, Refused, RoomHint};
 use crate::protocol::{
-    ClientMessage, Empty, IncomingAnswer, JoinRoom, JoinedRoom, OutgoingCandidate, OutgoingOffer, Register,
-    Registered, ServerMessage, SessionDescription, UserRef, UserType,
+    ClientMessage, EmergencyStop, Empty, IncomingAnswer, JoinRoom, JoinedRoom, OutgoingCandidate,
+    OutgoingOffer, Register, Registered, ServerMessage, SessionDescription, UserRef, UserType,
 };
 use curfew_domain::{PeerId, RoomId};
 
@@ -206,9 +206,17 @@ impl Connection {
             Ok(joined) => {
                 self.room = Some(joined.room_id);
                 let robot = joined.robot_online.then(|| joined.robot.to_string());
+                let stop = joined.stopped_for.clone().map(|reason| EmergencyStop {
+                    robot_id: joined.robot.to_string(),
+                    engaged: true,
+                    reason,
+                });
                 self.say(&ServerMessage::JoinedRoom(joined_room(joined))).await?;
                 if let Some(user_id) = robot {
                     self.say(&ServerMessage::RobotAvailable(UserRef { user_id })).await?;
+                }
+                if let Some(stop) = stop {
+                    self.say(&ServerMessage::EmergencyStop(stop)).await?;
                 }
                 // Only now, so that no notice overtakes the answer.
                 self.pass_on(notices, false);

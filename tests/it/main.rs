@@ -5,6 +5,7 @@ mod api_access;
 mod api_accounts;
 mod api_bookings;
 mod api_http;
+mod api_interventions;
 mod api_robots;
 mod command_line;
 mod crash;

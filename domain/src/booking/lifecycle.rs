@@ -208,6 +208,7 @@ impl State {
             change_no: 0,
             carried_out: 0,
             pending: None,
+            refused_change: None,
             ending: None,
             rejected: None,
             cause: None,
@@ -245,7 +246,10 @@ impl State {
                 self.change_no = change.change_no;
                 self.pending = Some(change);
             }
-            BookingEvent::ExtensionRefused { .. } => self.pending = None,
+            BookingEvent::ExtensionRefused { change, reason, .. } => {
+                self.refused_change = Some((change.change_no, reason));
+                self.pending = None;
+            }
             BookingEvent::SessionExtended { change, .. } | BookingEvent::SessionShortened { change, .. } => {
                 self.change_no = change.change_no;
                 self.carried_out = change.change_no;

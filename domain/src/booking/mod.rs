@@ -99,6 +99,8 @@ pub struct State {
     pub carried_out: u32,
     /// The extension that is on its way.
     pub pending: Option<WindowChange>,
+    /// The last change that was refused, and why.
+    pub refused_change: Option<(u32, Reason)>,
     /// A running session that was cancelled: its room is being closed.
     pub ending: Option<Cause>,
     /// Why it was rejected.

@@ -28,6 +28,15 @@ impl Maintenance {
     pub fn overlaps(&self, window: &Window) -> bool {
         self.from < window.ends_at && self.until.is_none_or(|until| window.starts_at < until)
     }
+
+    pub fn has_ended(&self, now: DateTime<Utc>) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+
+    fn touches(&self, other: &Self) -> bool {
+        other.until.is_none_or(|until| self.from <= until)
+            && self.until.is_none_or(|until| other.from <= until)
+    }
 }
 
 /// Slots by start, from the last reservation on; of those that had ended by then only the latest end is remembered.
@@ -206,6 +215,7 @@ impl Robot {
         maintenance: Maintenance,
         by: AccountId,
         reason_hash: String,
+        now: DateTime<Utc>,
     ) -> Decision {
         self.in_service()?;
         require_reason(&reason_hash)?;
@@ -214,6 +224,10 @@ impl Robot {
         }
         if self.maintenance() == Some(&maintenance) {
             return Ok(vec![]);
+        }
+        // One that it touches is moved by it; one apart would be forgotten.
+        if self.maintenance().is_some_and(|known| !known.has_ended(now) && !known.touches(&maintenance)) {
+            return Err(RobotError::OtherMaintenance);
         }
         let displaced = self.calendar.displaced_by(|slot| {
             !slot.window.has_ended(maintenance.from) && maintenance.overlaps(&slot.window)

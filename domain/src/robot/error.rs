@@ -24,6 +24,8 @@ pub enum RobotError {
     SlotTaken,
     #[error("the robot is under maintenance")]
     UnderMaintenance,
+    #[error("another maintenance is ahead")]
+    OtherMaintenance,
     #[error("the booking has no slot here")]
     NoSuchSlot,
     #[error("the booking's slot was released")]
@@ -38,7 +40,10 @@ impl Refusal for RobotError {
     fn reason(&self) -> Reason {
         match self {
             Self::NotRegistered => Reason::NotFound,
-            Self::AlreadyRegistered | Self::TooManyCredentials | Self::NotStopped => Reason::Conflict,
+            Self::AlreadyRegistered
+            | Self::TooManyCredentials
+            | Self::OtherMaintenance
+            | Self::NotStopped => Reason::Conflict,
             Self::Retired => Reason::NotAvailable,
             Self::Invalid(_) | Self::EmptyWindow => Reason::Invalid,
             Self::UnknownCredential => Reason::BadToken,
@@ -53,6 +58,11 @@ impl Refusal for RobotError {
 
     fn detail(&self) -> String {
         match self {
+            Self::OtherMaintenance => {
+                "The robot has another maintenance ahead: end that first, or let this one reach it."
+                    .to_owned()
+            }
+            Self::NotStopped => "The robot's emergency stop is not engaged.".to_owned(),
             Self::Invalid(field) => format!("{field} is empty, too long or not allowed."),
             other => other.reason().text().to_owned(),
         }

@@ -234,7 +234,7 @@ impl Decide for Robot {
             C::MoveSlot { change, now } => self.move_slot(change, now),
             C::RestoreSlot { change, now } => Ok(self.restore_slot(change, now)),
             C::StartMaintenance { from, until, by, reason_hash, now } => {
-                self.start_maintenance(Maintenance { from: from.max(now), until }, by, reason_hash)
+                self.start_maintenance(Maintenance { from: from.max(now), until }, by, reason_hash, now)
             }
             C::EndMaintenance { by, now } => Ok(self.end_maintenance(by, now)),
             C::EngageEmergencyStop { by, reason_hash, now } => self.engage_stop(by, reason_hash, now),

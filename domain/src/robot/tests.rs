@@ -245,6 +245,26 @@ fn maintenance_displaces_the_slots_it_overlaps_and_keeps_others_out() {
 }
 
 #[test]
+fn a_second_maintenance_moves_the_one_it_touches_and_forgets_none_that_is_apart() {
+    let start = |from: i64, until: Option<i64>, now| C::StartMaintenance {
+        from: at(from),
+        until: until.map(at),
+        by: admin(),
+        reason_hash: reason(),
+        now: at(now),
+    };
+    let robot = registered()
+        .and(start(100, Some(160), 0))
+        .when(start(200, Some(260), 0))
+        .then_refused(No::OtherMaintenance)
+        .when(start(20, Some(40), 0))
+        .then_refused(No::OtherMaintenance)
+        .and(start(160, Some(200), 0))
+        .and(start(400, None, 201));
+    assert_eq!(robot.state().maintenance().map(|known| (known.from, known.until)), Some((at(400), None)));
+}
+
+#[test]
 fn a_retired_robot_takes_no_slots_and_no_connections() {
     online()
         .and(reserve(1, 60, 120))

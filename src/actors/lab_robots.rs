@@ -1,0 +1,214 @@
+//! Robots: the registry and its credentials, and how a robot is taken out of use: for maintenance, for ever, or by its
+//! emergency stop.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use curfew_domain::{
+    Actor, BookingId, Cause, CredentialId, Decide, Reason, Robot, RobotCommand, RobotEvent, RobotId,
+};
+use uuid::Uuid;
+
+use super::ending::{self, Cut};
+use super::lab::{Lab, NewRobot, Principal, Recorded, RobotChange};
+use super::lab_access::account_of;
+use super::lab_bookings::{required, told};
+use super::live::End;
+use super::refusal::{Answer, Refused};
+use super::robot::{self, RobotSide};
+use super::shell::Shell;
+
+impl Lab {
+    pub async fn register_robot(&self, principal: &Principal, new: NewRobot) -> Answer<RobotId> {
+        let admin = self.admin(principal).await?;
+        if self.shell.robot_named(&new.slug).await.is_ok() {
+            return Err(Refused::because(Reason::Conflict, "Another robot has this slug."));
+        }
+        let id = RobotId::from(Uuid::now_v7());
+        let NewRobot { slug, name, robot_type, cameras, media } = new;
+        let command = RobotCommand::Register { robot_id: id, slug, name, robot_type, cameras, media };
+        self.robot_command(id, command, admin).await?;
+        Ok(id)
+    }
+
+    pub async fn update_robot(&self, principal: &Principal, id: RobotId, change: RobotChange) -> Answer<()> {
+        let admin = self.admin(principal).await?;
+        let RobotChange { name, robot_type, cameras, media } = change;
+        self.robot_command(id, RobotCommand::Update { name, robot_type, cameras, media }, admin).await
+    }
+
+    /// `token_sha256` in hex; the token itself never comes here.
+    pub async fn issue_credential(
+        &self,
+        principal: &Principal,
+        robot: RobotId,
+        credential: CredentialId,
+        token_sha256: String,
+    ) -> Answer<()> {
+        let admin = self.admin(principal).await?;
+        let command = RobotCommand::IssueCredential { credential_id: credential, token_sha256 };
+        self.robot_command(robot, command, admin).await
+    }
+
+    /// Cuts the robot's peer connection at once when it is connected with this credential, then records it.
+    pub async fn revoke_credential(
+        &self,
+        principal: &Principal,
+        robot: RobotId,
+        credential: CredentialId,
+    ) -> Answer<Recorded> {
+        let by = self.admin(principal).await?;
+        let now = self.shell.clock.wall();
+        let command = RobotCommand::RevokeCredential { credential_id: credential, by, now };
+        self.would(robot, &command).await?;
+        if self.shell.rooms.credential(robot) == Some(credential) {
+            robot::end_publishing(robot, Cause::CredentialRevoked, &self.shell);
+        }
+        self.record_robot(robot, command, by, vec![]).await
+    }
+
+    /// `token_sha256` in hex, of the whole token.
+    pub async fn authenticate_robot(
+        &self,
+        robot: RobotId,
+        credential: CredentialId,
+        token_sha256: &str,
+    ) -> Answer<Principal> {
+        let state = self.shell.state::<RobotSide>(robot).await?;
+        if state.accepts(credential, token_sha256) {
+            Ok(Principal::Robot { id: robot, credential })
+        } else {
+            Err(Refused::new(Reason::BadToken))
+        }
+    }
+
+    /// Takes a robot out of service: its sessions end at once, its coming bookings are cancelled.
+    pub async fn retire_robot(&self, principal: &Principal, id: RobotId, reason: &str) -> Answer<Recorded> {
+        let admin = self.admin(principal).await?;
+        let (by, reason) = (account_of(admin)?, required(reason)?);
+        let reason_hash = self.shell.reason_hash(reason);
+        let command = RobotCommand::Retire { by, reason_hash, now: self.shell.clock.wall() };
+        let cuts = self.displace(id, &command, Cause::RobotLost, admin, reason).await?;
+        robot::end_publishing(id, Cause::RobotLost, &self.shell);
+        self.record_robot(id, command, admin, cuts).await
+    }
+
+    /// From `from` (now, when that is past) to `until`, or until it is said to be over: bookings that overlap are cancelled,
+    /// sessions of theirs that run end at once. A maintenance that this one touches is moved by it.
+    pub async fn start_maintenance(
+        &self,
+        principal: &Principal,
+        id: RobotId,
+        from: Option<DateTime<Utc>>,
+        until: Option<DateTime<Utc>>,
+        reason: &str,
+    ) -> Answer<Recorded> {
+        let admin = self.admin(principal).await?;
+        let (by, reason) = (account_of(admin)?, required(reason)?);
+        let (reason_hash, now) = (self.shell.reason_hash(reason), self.shell.clock.wall());
+        let from = from.unwrap_or(now);
+        let command = RobotCommand::StartMaintenance { from, until, by, reason_hash, now };
+        let cuts = self.displace(id, &command, Cause::Maintenance, admin, reason).await?;
+        self.record_robot(id, command, admin, cuts).await
+    }
+
+    pub async fn end_maintenance(&self, principal: &Principal, id: RobotId) -> Answer<()> {
+        let admin = self.admin(principal).await?;
+        let command = RobotCommand::EndMaintenance { by: account_of(admin)?, now: self.shell.clock.wall() };
+        self.would(id, &command).await?;
+        self.robot_command(id, command, admin).await
+    }
+
+    /// Tells the robot and everybody in its rooms at once, then records it. Media goes on, so that people see what it does.
+    pub async fn engage_stop(&self, principal: &Principal, id: RobotId, reason: &str) -> Answer<Recorded> {
+        let by = match *principal {
+            Principal::Robot { id: itself, .. } if itself == id => Actor::Robot(id),
+            _ => self.admin(principal).await?,
+        };
+        let reason = required(reason)?;
+        let (reason_hash, now) = (self.shell.reason_hash(reason), self.shell.clock.wall());
+        let command = RobotCommand::EngageEmergencyStop { by, reason_hash, now };
+        self.would(id, &command).await?;
+        robot::tell_stop(id, Some(reason.to_owned()), &self.shell);
+        self.shell.keep_reason_soon(reason);
+        self.record_robot(id, command, by, vec![]).await
+    }
+
+    /// The robot says that it stands still.
+    pub async fn acknowledge_stop(&self, robot: RobotId) -> Answer<()> {
+        let command = RobotCommand::AcknowledgeEmergencyStop { now: self.shell.clock.wall() };
+        self.robot_command(robot, command, Actor::Robot(robot)).await
+    }
+
+    /// Lets the robot move again; told once it is durable.
+    pub async fn clear_stop(&self, principal: &Principal, id: RobotId, reason: &str) -> Answer<()> {
+        let admin = self.admin(principal).await?;
+        let reason_hash = self.shell.keep_reason(required(reason)?).await?;
+        let now = self.shell.clock.wall();
+        let command = RobotCommand::ClearEmergencyStop { by: account_of(admin)?, reason_hash, now };
+        self.would(id, &command).await?;
+        self.robot_command(id, command, admin).await
+    }
+
+    /// What a command would come to, decided without recording it.
+    async fn would(&self, id: RobotId, command: &RobotCommand) -> Answer<Vec<RobotEvent>> {
+        let robot: Robot = self.shell.state::<RobotSide>(id).await?;
+        if robot.profile().is_none() {
+            return Err(Refused::not_found("robot"));
+        }
+        told(Some(robot.decide(command.clone())))
+    }
+
+    /// Cuts the sessions of the bookings that a command is going to displace, before it is recorded.
+    async fn displace(
+        &self,
+        id: RobotId,
+        command: &RobotCommand,
+        cause: Cause,
+        by: Actor,
+        reason: &str,
+    ) -> Answer<Vec<Cut>> {
+        let displaced: Vec<BookingId> =
+            self.would(id, command)
+                .await?
+                .iter()
+                .flat_map(|event| match event {
+                    RobotEvent::MaintenanceStarted { displaced, .. }
+                    | RobotEvent::Retired { displaced, .. } => displaced.as_slice(),
+                    _ => &[],
+                })
+                .map(|gone| gone.booking_id)
+                .collect();
+        self.shell.keep_reason_soon(reason);
+        let end = End { cause, at: self.shell.clock.wall(), reason: Some(reason.to_owned()) };
+        let rooms = self.shell.rooms.of_robot(id).into_iter();
+        let hit = rooms.filter(|room| room.place().booking.is_some_and(|id| displaced.contains(&id)));
+        let open = hit.filter(|room| room.deadline().is_some());
+        let hash = Some(self.shell.reason_hash(reason));
+        Ok(open.filter_map(|room| ending::cut(&self.shell, room.id, end.clone(), by, hash.clone())).collect())
+    }
+
+    /// Records what was carried out already, however long the disk takes.
+    async fn record_robot(
+        &self,
+        id: RobotId,
+        command: RobotCommand,
+        by: Actor,
+        cuts: Vec<Cut>,
+    ) -> Answer<Recorded> {
+        let shell = Arc::clone(&self.shell);
+        self.patiently(async move {
+            let recording = shell.insist::<RobotSide>(id, command, Shell::metadata(by));
+            let (outcome, ()) = tokio::join!(recording, ending::finish_all(&shell, cuts));
+            shell.shown(told(outcome)?.position).await;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn robot_command(&self, id: RobotId, command: RobotCommand, by: Actor) -> Answer<()> {
+        let decided = self.shell.carry::<RobotSide>(id, command, Shell::metadata(by)).await?;
+        self.shell.shown(decided.position).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! What admins do to sessions and robots while they run: extend, shorten, terminate, watch, maintenance, emergency stop.
+
+use chrono::{DateTime, SubsecRound, Utc};
+use curfew_domain::BookingId;
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::actors::Recorded;
+use crate::api::admin::{WithReason, recorded, robot};
+use crate::api::bookings::load;
+use crate::api::request::{Call, ok, with_status};
+use crate::api::route::{Access, Answer, Route};
+use crate::protocol::millis;
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::POST, "/admin/bookings/{id}/extend", Access::Admin, extend),
+        Route::new(Method::POST, "/admin/bookings/{id}/shorten", Access::Admin, shorten),
+        Route::new(Method::POST, "/admin/bookings/{id}/terminate", Access::Admin, terminate),
+        Route::new(Method::POST, "/admin/robots/{id}/watch", Access::Admin, watch).repeatable(),
+        Route::new(Method::POST, "/admin/robots/{id}/maintenance", Access::Admin, start_maintenance),
+        Route::new(Method::DELETE, "/admin/robots/{id}/maintenance", Access::Admin, end_maintenance),
+        Route::new(Method::POST, "/admin/robots/{id}/emergency-stop", Access::Admin, engage_stop),
+        Route::new(Method::POST, "/admin/robots/{id}/clear-stop", Access::Admin, clear_stop),
+    ]
+}
+
+#[derive(Deserialize)]
+struct NewEnd {
+    ends_at: DateTime<Utc>,
+    /// Where a reason is owed, the domain says so when it is empty.
+    #[serde(default)]
+    reason: String,
+}
+
+async fn extend(call: Call) -> Answer {
+    let (id, body): (BookingId, NewEnd) = (call.id(0, "booking")?, call.json()?);
+    let ends_at = body.ends_at.trunc_subsecs(3);
+    let extended = call.api.lab.extend_anyway(&call.principal()?, id, ends_at, &body.reason).await?;
+    booking(&call, id, extended).await
+}
+
+async fn shorten(call: Call) -> Answer {
+    let (id, body): (BookingId, NewEnd) = (call.id(0, "booking")?, call.json()?);
+    let ends_at = body.ends_at.trunc_subsecs(3);
+    let shortened = call.api.lab.shorten(&call.principal()?, id, ends_at, &body.reason).await?;
+    booking(&call, id, shortened).await
+}
+
+async fn terminate(call: Call) -> Answer {
+    let id: BookingId = call.id(0, "booking")?;
+    let terminated = call.api.lab.terminate(&call.principal()?, id, &WithReason::of(&call)?).await?;
+    booking(&call, id, terminated).await
+}
+
+async fn booking(call: &Call, id: BookingId, durable: Recorded) -> Answer {
+    match recorded(durable) {
+        Some(response) => Ok(response),
+        None => Ok(ok(&load(call, id).await?)),
+    }
+}
+
+async fn watch(call: Call) -> Answer {
+    let robot = call.robot(call.param(0)).await?;
+    let watch = call.api.lab.watch(&call.principal()?, robot, &WithReason::of(&call)?).await?;
+    let body = json!({ "room_id": watch.room_id, "ends_at": millis::to_string(&watch.ends_at) });
+    Ok(with_status(StatusCode::CREATED, &body))
+}
+
+/// From now where it has no start, and until it is ended where it has no end.
+#[derive(Deserialize)]
+struct Maintenance {
+    starts_at: Option<DateTime<Utc>>,
+    ends_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    reason: String,
+}
+
+async fn start_maintenance(call: Call) -> Answer {
+    let id = call.robot(call.param(0)).await?;
+    let Maintenance { starts_at, ends_at, reason } = call.json()?;
+    let (from, until) = (starts_at.map(|at| at.trunc_subsecs(3)), ends_at.map(|at| at.trunc_subsecs(3)));
+    let started = call.api.lab.start_maintenance(&call.principal()?, id, from, until, &reason).await?;
+    match recorded(started) {
+        Some(response) => Ok(response),
+        None => Ok(ok(&robot(&call, id).await?)),
+    }
+}
+
+async fn end_maintenance(call: Call) -> Answer {
+    let id = call.robot(call.param(0)).await?;
+    call.api.lab.end_maintenance(&call.principal()?, id).await?;
+    Ok(ok(&robot(&call, id).await?))
+}
+
+async fn engage_stop(call: Call) -> Answer {
+    let id = call.robot(call.param(0)).await?;
+    let engaged = call.api.lab.engage_stop(&call.principal()?, id, &WithReason::of(&call)?).await?;
+    match recorded(engaged) {
+        Some(response) => Ok(response),
+        None => Ok(ok(&robot(&call, id).await?)),
+    }
+}
+
+async fn clear_stop(call: Call) -> Answer {
+    let id = call.robot(call.param(0)).await?;
+    call.api.lab.clear_stop(&call.principal()?, id, &WithReason::of(&call)?).await?;
+    Ok(ok(&robot(&call, id).await?))
+}

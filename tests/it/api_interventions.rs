@@ -1,0 +1,127 @@
+//! What admins do to sessions and robots over REST, and a holder's own extension.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use curfew::protocol::millis;
+use serde_json::{Value, json};
+
+use crate::support::{Person, Reply, Signaling, TestApp};
+
+fn text(at: DateTime<Utc>) -> String {
+    millis::to_string(&at)
+}
+
+async fn book(person: &Person, starts_at: DateTime<Utc>, minutes: i64) -> Reply {
+    let ends_at = text(starts_at + TimeDelta::minutes(minutes));
+    let body = json!({"robot_id": "turtle", "starts_at": text(starts_at), "ends_at": ends_at});
+    let made = person.client.post("/bookings", body).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    made
+}
+
+#[tokio::test]
+async fn a_holder_extends_until_the_next_booking_and_an_admin_beyond() {
+    let app = TestApp::start().await;
+    let (admin, holder, next) = (app.admin().await, app.viewer().await, app.viewer().await);
+    admin.robot("turtle", "turtlebot").await;
+    let now = Utc::now();
+    let minutes = |minutes| text(now + TimeDelta::minutes(minutes));
+    let made = book(&holder, now, 10).await;
+    let theirs = book(&next, now + TimeDelta::minutes(20), 10).await;
+    let path = format!("/bookings/{}/extend", made.text("id"));
+    let longer = json!({"ends_at": minutes(20)});
+    assert_eq!(next.client.post(&path, longer.clone()).await.refusal(), (403, "not_your_booking"));
+    assert_eq!(admin.client.post(&path, longer.clone()).await.refusal(), (422, "reason_required"));
+    assert_eq!(holder.client.post(&path, json!({})).await.refusal(), (422, "invalid"));
+    let taken = holder.client.post(&path, json!({"ends_at": minutes(21)})).await;
+    assert_eq!(taken.refusal(), (409, "slot_taken"));
+    assert!(taken.text("detail").contains("at the latest"), "{taken:?}");
+    let long = json!({"ends_at": text(now + TimeDelta::days(2))});
+    assert_eq!(holder.client.post(&path, long).await.refusal(), (409, "outside_rules"));
+    let extended = holder.client.post(&path, longer.clone()).await;
+    assert_eq!((extended.status, extended.text("ends_at")), (200, minutes(20).as_str()), "{extended:?}");
+    assert_eq!(extended.text("status"), "active");
+
+    let path = format!("/admin{path}");
+    let longer = json!({"ends_at": minutes(25)});
+    assert_eq!(admin.client.post(&path, longer).await.refusal(), (422, "reason_required"));
+    let longer = json!({"ends_at": minutes(25), "reason": "an exam"});
+    assert_eq!(holder.client.post(&path, longer.clone()).await.refusal(), (403, "wrong_role"));
+    let extended = admin.client.post(&path, longer).await;
+    assert_eq!((extended.status, extended.text("ends_at")), (200, minutes(25).as_str()), "{extended:?}");
+    let mut signaling = Signaling::registered(app.app.http_addr, "viewer", &next.token).await;
+    signaling.say("join-room", json!({"roomId": theirs.text("id")})).await;
+    signaling.hear_error("window_closed").await;
+
+    let path = path.replace("extend", "shorten");
+    assert_eq!(admin.client.post(&path, json!({"ends_at": minutes(5)})).await.refusal().1, "reason_required");
+    let late = json!({"ends_at": minutes(30), "reason": "x"});
+    assert_eq!(admin.client.post(&path, late).await.refusal(), (422, "invalid"));
+    let shorter = json!({"ends_at": minutes(5), "reason": "a visit"});
+    let shortened = admin.client.post(&path, shorter).await;
+    assert_eq!((shortened.status, shortened.text("ends_at")), (200, minutes(5).as_str()), "{shortened:?}");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn maintenance_takes_a_robot_out_of_use_and_back() {
+    let app = TestApp::start().await;
+    let (admin, holder) = (app.admin().await, app.viewer().await);
+    admin.robot("turtle", "turtlebot").await;
+    let now = Utc::now();
+    let made = book(&holder, now, 10).await;
+    let mut signaling = Signaling::registered(app.app.http_addr, "viewer", &holder.token).await;
+    signaling.say("join-room", json!({"roomId": made.text("room_id")})).await;
+    signaling.hear("joined-room").await;
+    let path = "/admin/robots/turtle/maintenance";
+    assert_eq!(admin.client.post(path, json!({})).await.refusal(), (422, "reason_required"));
+    let backwards = json!({"starts_at": text(now), "ends_at": text(now), "reason": "x"});
+    assert_eq!(admin.client.post(path, backwards).await.refusal(), (422, "invalid"));
+    let ends_at = text(now + TimeDelta::minutes(30));
+    let body = json!({"ends_at": ends_at, "reason": "a new wheel"});
+    let started = admin.client.post(path, body).await;
+    assert_eq!((started.status, &started.body["maintenance"]), (200, &json!(true)), "{started:?}");
+    assert_eq!(started.body["next_maintenance"]["ends_at"], ends_at);
+    let ended = signaling.hear_at_last("session-ended").await;
+    assert_eq!((&ended["cause"], &ended["reason"]), (&json!("maintenance"), &json!("a new wheel")));
+    let apart = json!({"starts_at": text(now + TimeDelta::hours(2)), "reason": "paint"});
+    assert_eq!(admin.client.post(path, apart).await.refusal(), (409, "conflict"));
+    let over = admin.client.send("DELETE", path, None).await;
+    assert_eq!((over.status, &over.body["maintenance"]), (200, &json!(false)), "{over:?}");
+    assert_eq!(over.body["next_maintenance"], Value::Null);
+    let nowhere = admin.client.post("/admin/robots/none/maintenance", json!({"reason": "x"})).await;
+    assert_eq!(nowhere.refusal(), (404, "not_found"));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn an_emergency_stop_reaches_the_room_and_the_robot() {
+    let app = TestApp::start().await;
+    let (admin, holder) = (app.admin().await, app.viewer().await);
+    let robot = admin.robot("turtle", "turtlebot").await;
+    let issued = admin.client.post("/admin/robots/turtle/credentials", json!({})).await;
+    let made = book(&holder, Utc::now(), 10).await;
+    let addr = app.app.http_addr;
+    let mut turtle = Signaling::registered(addr, "robot", issued.text("token")).await;
+    let mut viewer = Signaling::registered(addr, "viewer", &holder.token).await;
+    viewer.say("join-room", json!({"roomId": made.text("room_id")})).await;
+    viewer.hear("joined-room").await;
+    let path = "/admin/robots/turtle/emergency-stop";
+    assert_eq!(admin.client.post(path, json!({})).await.refusal(), (422, "reason_required"));
+    let stopped = admin.client.post(path, json!({"reason": "smoke"})).await;
+    assert_eq!((stopped.status, &stopped.body["emergency_stop"]), (200, &json!(true)), "{stopped:?}");
+    let told = json!({"robotId": robot["id"], "engaged": true, "reason": "smoke"});
+    assert_eq!(viewer.hear_at_last("emergency-stop").await, told);
+    assert_eq!(turtle.hear_at_last("emergency-stop").await, told);
+    let mut late = Signaling::registered(addr, "viewer", &holder.token).await;
+    late.say("join-room", json!({"roomId": made.text("room_id")})).await;
+    assert_eq!(late.hear_at_last("emergency-stop").await, told);
+    let path = "/admin/robots/turtle/clear-stop";
+    assert_eq!(admin.client.post(path, json!({})).await.refusal(), (422, "reason_required"));
+    let cleared = admin.client.post(path, json!({"reason": "put out"})).await;
+    assert_eq!((cleared.status, &cleared.body["emergency_stop"]), (200, &json!(false)), "{cleared:?}");
+    let told = json!({"robotId": robot["id"], "engaged": false, "reason": ""});
+    for side in [&mut viewer, &mut turtle, &mut late] {
+        assert_eq!(side.hear_at_last("emergency-stop").await, told);
+    }
+    app.stop().await;
+}
