@@ -4,6 +4,7 @@
 mod api_access;
 mod api_accounts;
 mod api_bookings;
+mod api_connections;
 mod api_http;
 mod api_interventions;
 mod api_robots;
