@@ -38,7 +38,7 @@ async fn fact<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 fn some_peer(kind: PeerKind, deadline: BootInstant) -> PeerSpec {
-    PeerSpec { peer: PeerId::from(Uuid::from_u128(rand::random())), kind, deadline }
+    PeerSpec { peer: PeerId::from(Uuid::from_u128(rand::random())), kind, deadline, decides: false }
 }
 
 /// The server's end of an agent's signaling, as far as publishing needs it.
