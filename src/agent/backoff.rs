@@ -1,4 +1,4 @@
-//! How long to wait before the signaling connection is tried again.
+//! How long to wait before something that failed is tried again: the signaling connection, a camera.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 const FIRST: Duration = Duration::from_millis(500);
-/// Longest wait while no session runs.
+/// Longest wait for the server while no session runs.
 pub(super) const LONGEST: Duration = Duration::from_secs(30);
-/// Longest wait while a deadline is ahead: a person is waiting for the picture.
+/// Longest wait for the server while a deadline is ahead: a person is waiting for the picture.
 pub(super) const LONGEST_IN_SESSION: Duration = Duration::from_secs(1);
 
 /// Exponential, with jitter over the upper half, so that robots which lost one server together do not return together.
@@ -22,9 +22,8 @@ impl Backoff {
         Self { rng: StdRng::seed_from_u64(seed), attempts: 0 }
     }
 
-    /// The wait before the next attempt, counting it.
-    pub(super) fn next(&mut self, in_session: bool) -> Duration {
-        let longest = if in_session { LONGEST_IN_SESSION } else { LONGEST };
+    /// The wait before the next attempt, `longest` at most, counting it.
+    pub(super) fn next(&mut self, longest: Duration) -> Duration {
         let whole = FIRST.saturating_mul(1 << self.attempts.min(16)).min(longest);
         self.attempts = self.attempts.saturating_add(1);
         whole.mul_f64(self.rng.random_range(0.5..=1.0))
@@ -42,21 +41,21 @@ mod tests {
     #[test]
     fn waits_grow_to_the_longest_and_are_never_equal_for_two_robots() {
         let (mut one, mut other) = (Backoff::new(1), Backoff::new(2));
-        let waits: Vec<_> = (0..20).map(|_| (one.next(false), other.next(false))).collect();
+        let waits: Vec<_> = (0..20).map(|_| (one.next(LONGEST), other.next(LONGEST))).collect();
         for (attempt, (wait, other)) in waits.iter().enumerate() {
             let whole = FIRST.saturating_mul(1 << attempt.min(16)).min(LONGEST);
             assert!(*wait >= whole / 2 && *wait <= whole, "attempt {attempt}: {wait:?}");
             assert_ne!(wait, other);
         }
         one.reset();
-        assert!(one.next(false) <= FIRST);
+        assert!(one.next(LONGEST) <= FIRST);
     }
 
     #[test]
     fn inside_a_session_no_wait_is_longer_than_a_second() {
         let mut backoff = Backoff::new(3);
         for _ in 0..100 {
-            assert!(backoff.next(true) <= LONGEST_IN_SESSION);
+            assert!(backoff.next(LONGEST_IN_SESSION) <= LONGEST_IN_SESSION);
         }
     }
 }

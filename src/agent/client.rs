@@ -1,18 +1,17 @@
 //! A client's end of the signaling WebSocket: connect, register, exchange messages, notice a dead server.
 
-use std::net::IpAddr;
-use std::str::FromStr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use http::{HeaderValue, Request, Uri};
-use tokio::net::TcpStream;
+use http::{HeaderValue, Request};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::endpoint::{self, Endpoint, Route, RouteError, Stream};
 use crate::protocol::{ClientMessage, ErrorMessage, Register, ServerMessage, UserType};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -25,53 +24,10 @@ const SILENT_FOR: Duration = Duration::from_secs(10);
 const MESSAGE_MAX: usize = 256 * 1024;
 const WRITE_BUFFER_MAX: usize = 1024 * 1024;
 
-/// Where the signaling WebSocket of a server is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Endpoint {
-    host: String,
-    port: u16,
-    path: String,
-}
-
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EndpointError {
-    #[error("`{0}` is no server address: use http://HOST:PORT")]
-    Malformed(String),
-    #[error(
-        "{0} is not available yet in this version: use http, behind a TLS proxy on the same machine or network"
-    )]
-    NotAvailable(&'static str),
-}
-
-impl FromStr for Endpoint {
-    type Err = EndpointError;
-
-    fn from_str(server: &str) -> Result<Self, EndpointError> {
-        let malformed = || EndpointError::Malformed(server.to_owned());
-        let uri: Uri = server.parse().map_err(|_| malformed())?;
-        match uri.scheme_str() {
-            Some("http" | "ws") => {}
-            Some("https") => return Err(EndpointError::NotAvailable("https")),
-            Some("wss") => return Err(EndpointError::NotAvailable("wss")),
-            _ => return Err(malformed()),
-        }
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(malformed)?;
-        if uri.query().is_some() || uri.authority().is_some_and(|authority| authority.as_str().contains('@'))
-        {
-            return Err(malformed());
-        }
-        Ok(Self {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port: uri.port_u16().unwrap_or(80),
-            path: format!("{}/ws", uri.path().trim_end_matches('/')),
-        })
-    }
-}
-
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
-    #[error("no connection: {0}")]
-    Connect(#[from] std::io::Error),
+    #[error(transparent)]
+    Route(#[from] RouteError),
     #[error("no connection within {} s", CONNECT_WITHIN.as_secs())]
     ConnectTimeout,
     #[error("the WebSocket failed: {0}")]
@@ -84,6 +40,8 @@ pub(crate) enum ClientError {
     RegisterTimeout,
     #[error("the server said nothing for {} s", SILENT_FOR.as_secs())]
     Silent,
+    #[error("this machine's address changed")]
+    Moved,
     #[error("the server took nothing for {} s", WRITE_WITHIN.as_secs())]
     Stuck,
     #[error("the server closed the connection")]
@@ -92,8 +50,9 @@ pub(crate) enum ClientError {
 
 /// A registered connection.
 pub(crate) struct SignalingClient {
-    socket: WebSocketStream<TcpStream>,
-    local_ip: IpAddr,
+    socket: WebSocketStream<Box<dyn Stream>>,
+    local: SocketAddr,
+    remote: SocketAddr,
     ping: Interval,
     last_heard: Instant,
 }
@@ -116,22 +75,20 @@ impl SignalingClient {
     }
 
     async fn open(endpoint: &Endpoint, token: &str) -> Result<Self, ClientError> {
-        let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?;
-        tcp.set_nodelay(true)?;
-        let local_ip = tcp.local_addr()?.ip();
+        let Route { stream, local, remote } = endpoint.connect().await?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(MESSAGE_MAX))
             .max_frame_size(Some(MESSAGE_MAX))
             .max_write_buffer_size(WRITE_BUFFER_MAX);
-        let (socket, _) = client_async_with_config(request(endpoint, token)?, tcp, Some(config)).await?;
+        let (socket, _) = client_async_with_config(request(endpoint, token)?, stream, Some(config)).await?;
         let mut ping = interval(PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self { socket, local_ip, ping, last_heard: Instant::now() })
+        Ok(Self { socket, local, remote, ping, last_heard: Instant::now() })
     }
 
     /// This machine's address on the way to the server.
     pub(crate) fn local_ip(&self) -> IpAddr {
-        self.local_ip
+        self.local.ip()
     }
 
     pub(crate) async fn send(&mut self, message: &ClientMessage) -> Result<(), ClientError> {
@@ -148,6 +105,9 @@ impl SignalingClient {
                 _ = self.ping.tick() => {
                     if self.last_heard.elapsed() >= SILENT_FOR {
                         return Err(ClientError::Silent);
+                    }
+                    if self.has_moved() {
+                        return Err(ClientError::Moved);
                     }
                     self.write(Message::Ping(Vec::new().into())).await?;
                     continue;
@@ -168,6 +128,12 @@ impl SignalingClient {
     /// Says goodbye, as far as the server still listens.
     pub(crate) async fn close(mut self) {
         let _ = timeout(Duration::from_secs(1), self.socket.close(None)).await;
+    }
+
+    /// Whether packets to the server would leave from another address by now: this connection is dead then, and would be
+    /// noticed so only by its silence. Without any route a cable may be out for a moment, and TCP may mend it.
+    fn has_moved(&self) -> bool {
+        endpoint::local_ip_toward(self.remote).is_some_and(|now| now != self.local.ip())
     }
 
     async fn registered(&mut self) -> Result<(), ClientError> {
@@ -195,13 +161,11 @@ impl SignalingClient {
 }
 
 fn request(endpoint: &Endpoint, token: &str) -> Result<Request<()>, ClientError> {
-    let Endpoint { host, port, path } = endpoint;
-    let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let mut bearer = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| ClientError::Token)?;
     bearer.set_sensitive(true);
     Request::builder()
-        .uri(format!("ws://{authority}{path}"))
-        .header("Host", authority)
+        .uri(endpoint.url())
+        .header("Host", endpoint.authority())
         .header("Connection", "Upgrade")
         .header("Upgrade", "websocket")
         .header("Sec-WebSocket-Version", "13")
@@ -214,26 +178,6 @@ fn request(endpoint: &Endpoint, token: &str) -> Result<Request<()>, ClientError>
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(server: &str, expected: Result<(&str, u16, &str), EndpointError>) {
-        let parsed: Result<Endpoint, _> = server.parse();
-        let expected =
-            expected.map(|(host, port, path)| Endpoint { host: host.into(), port, path: path.into() });
-        assert_eq!(parsed, expected, "{server}");
-    }
-
-    #[test]
-    fn a_server_address_becomes_the_address_of_its_websocket() {
-        check("http://127.0.0.1:8080", Ok(("127.0.0.1", 8080, "/ws")));
-        check("http://lab.example", Ok(("lab.example", 80, "/ws")));
-        check("ws://lab.example/curfew/", Ok(("lab.example", 80, "/curfew/ws")));
-        check("http://[::1]:8080", Ok(("::1", 8080, "/ws")));
-        check("https://lab.example", Err(EndpointError::NotAvailable("https")));
-        for malformed in ["", "lab.example:8080", "ftp://lab.example", "http://lab?token=x", "http://u:p@lab"]
-        {
-            check(malformed, Err(EndpointError::Malformed(malformed.into())));
-        }
-    }
 
     #[test]
     fn the_token_travels_in_the_header_alone() {

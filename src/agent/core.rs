@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, LONGEST, LONGEST_IN_SESSION};
 use crate::clock::BootInstant;
 
 /// A link that lasted this long was a good one: the next wait is short again.
@@ -196,7 +196,8 @@ impl Core {
         if settled {
             self.backoff.reset();
         }
-        let wait = self.backoff.next(self.session.is_some());
+        let longest = if self.session.is_some() { LONGEST_IN_SESSION } else { LONGEST };
+        let wait = self.backoff.next(longest);
         self.link = Link::Waiting { until: now.saturating_add(wait) };
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::config::Filler;
-use super::encoder::{Frame, StreamSpec};
+use super::stream::{Frame, StreamSpec};
 
 /// RTP header and payload, bytes.
 const PACKET: usize = 1100;
@@ -60,7 +60,7 @@ mod tests {
     #[tokio::test]
     async fn packets_follow_each_other_and_have_their_size() {
         let filler = Filler { packets_per_second: 1_000, sent: watch::Sender::new(0) };
-        let spec = StreamSpec { robot: "r".into(), camera: "main".into(), ssrc: 7, payload_type: 102 };
+        let spec = StreamSpec { ssrc: 7, payload_type: 102 };
         let mut frames = start(&spec, filler.clone());
         let mut last = frames.recv().await.expect("a packet").remove(0);
         assert_eq!(last.marshal_size(), PACKET);

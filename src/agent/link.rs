@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use tokio::sync::mpsc;
 
-use super::client::{ClientError, Endpoint, SignalingClient};
+use super::client::{ClientError, SignalingClient};
 use super::core::LinkId;
+use super::endpoint::Endpoint;
 use crate::protocol::{ClientMessage, ServerMessage, UserType};
 
 /// Messages that wait to be written. The agent sends few.
@@ -18,8 +19,8 @@ pub(super) enum LinkEvent {
         local_ip: IpAddr,
     },
     Message(ServerMessage),
-    /// The last thing a link says.
-    Lost,
+    /// The last thing a link says, and why.
+    Lost(Option<ClientError>),
 }
 
 /// Starts a link; it ends when the sender is dropped or the server is gone.
@@ -32,14 +33,8 @@ pub(super) fn start(
 ) -> mpsc::Sender<ClientMessage> {
     let (outgoing, to_send) = mpsc::channel(OUTGOING);
     tokio::spawn(async move {
-        match hold(id, &endpoint, &token, &name, &inbox, to_send).await {
-            Ok(()) => {}
-            Err(ClientError::Refused { code, message }) => {
-                tracing::error!(code, message, "the server refuses this robot");
-            }
-            Err(error) => tracing::warn!(%error, "no signaling connection"),
-        }
-        let _ = inbox.send((id, LinkEvent::Lost)).await;
+        let why = hold(id, &endpoint, &token, &name, &inbox, to_send).await.err();
+        let _ = inbox.send((id, LinkEvent::Lost(why))).await;
     });
     outgoing
 }

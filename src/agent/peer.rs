@@ -8,7 +8,8 @@ use rtc::ice::mdns::MulticastDnsMode;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MediaEngine};
 use rtc::rtp_transceiver::rtp_sender::{
-    RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
+    RtpCodecKind,
 };
 use tokio::sync::watch;
 use webrtc::error::Error;
@@ -17,16 +18,18 @@ use webrtc::peer_connection::{
     SettingEngineBuilder, configure_nack, configure_rtcp_reports,
 };
 
-use super::keyframes::KeyFrameRequests;
+use super::feedback::{Feedback, FeedbackInterceptor};
 
 /// The default is 200 ms, which is what connecting on a short path then takes.
 const ICE_CHECK_EVERY: Duration = Duration::from_millis(20);
 const GATHER_WITHIN: Duration = Duration::from_secs(3);
 const PAYLOAD_TYPE: u8 = 102;
 
-/// Builds a peer connection whose sockets reach whatever `toward` (this machine's address on the way to the server) reaches.
+/// Builds a peer connection whose sockets reach whatever `toward` (this machine's address on the way to the server) reaches. What
+/// the far end reports about the streams in `feedback` gathers there.
 pub(crate) async fn build(
     toward: IpAddr,
+    feedback: Feedback,
     handler: Arc<dyn PeerConnectionEventHandler>,
 ) -> Result<Arc<dyn PeerConnection>, Error> {
     let mut media = MediaEngine::default();
@@ -34,8 +37,10 @@ pub(crate) async fn build(
         RTCRtpCodecParameters { rtp_codec: h264(), payload_type: PAYLOAD_TYPE },
         RtpCodecKind::Video,
     )?;
+    let remb = RTCPFeedback { typ: "goog-remb".to_owned(), parameter: String::new() };
+    media.register_feedback(remb, RtpCodecKind::Video);
     let registry = configure_rtcp_reports(configure_nack(Registry::new(), &mut media))
-        .with(KeyFrameRequests::slot(), KeyFrameRequests::default());
+        .with(FeedbackInterceptor::slot(), FeedbackInterceptor::new(feedback));
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         .with_ice_connection_attempts(Some(ICE_CHECK_EVERY), None)

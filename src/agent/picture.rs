@@ -2,9 +2,9 @@
 //! program reads (`protocol::stamp`). Drawn straight in I420.
 
 use chrono::{DateTime, Utc};
-use openh264::formats::YUVSource;
 
 use super::font;
+use super::image::Image;
 use crate::protocol::stamp;
 
 /// Pixels across.
@@ -30,20 +30,13 @@ struct Colour {
 
 /// A picture that is drawn anew for each instant over a background that is drawn once.
 pub(super) struct Picture {
-    background: Planes,
-    drawn: Planes,
-}
-
-#[derive(Clone)]
-struct Planes {
-    y: Vec<u8>,
-    u: Vec<u8>,
-    v: Vec<u8>,
+    background: Image,
+    drawn: Image,
 }
 
 impl Picture {
     pub(super) fn new(robot: &str, camera: &str) -> Self {
-        let mut background = Planes::background();
+        let mut background = background();
         let title: String = format!("{robot} {camera}").chars().take(NAME_LENGTH).collect();
         background.text(&title, 24, 56, NAME_DOT);
         Self { drawn: background.clone(), background }
@@ -59,51 +52,37 @@ impl Picture {
         self.drawn.text(&now.format("%H:%M:%S%.3f UTC").to_string(), 24, 416, CLOCK_DOT);
         stamp::paint(&mut self.drawn.y, WIDTH, unix_ms);
     }
-}
 
-impl YUVSource for Picture {
-    fn dimensions(&self) -> (usize, usize) {
-        (WIDTH, HEIGHT)
-    }
-
-    fn strides(&self) -> (usize, usize, usize) {
-        (WIDTH, CHROMA_WIDTH, CHROMA_WIDTH)
-    }
-
-    fn y(&self) -> &[u8] {
-        &self.drawn.y
-    }
-
-    fn u(&self) -> &[u8] {
-        &self.drawn.u
-    }
-
-    fn v(&self) -> &[u8] {
-        &self.drawn.v
+    /// What was drawn last.
+    pub(super) fn image(&self) -> &Image {
+        &self.drawn
     }
 }
 
-impl Planes {
-    /// A wall with a soft gradient, a tiled floor, and black behind stamp and texts, which changes little under them.
-    fn background() -> Self {
-        let mut planes = Self {
-            y: vec![16; WIDTH * HEIGHT],
-            u: vec![128; CHROMA_WIDTH * CHROMA_HEIGHT],
-            v: vec![128; CHROMA_WIDTH * CHROMA_HEIGHT],
-        };
-        for y in 88..FLOOR {
-            for x in 0..WIDTH {
-                let tile = if y >= 336 && (x / 40 + y / 32) % 2 == 0 { 24 } else { 0 };
-                planes.y[y * WIDTH + x] = u8::try_from(56 + y / 8 + tile).unwrap_or(u8::MAX);
-            }
+/// A wall with a soft gradient, a tiled floor, and black behind stamp and texts, which changes little under them.
+fn background() -> Image {
+    let mut image = Image {
+        width: WIDTH,
+        height: HEIGHT,
+        y: vec![16; WIDTH * HEIGHT],
+        u: vec![128; CHROMA_WIDTH * CHROMA_HEIGHT],
+        v: vec![128; CHROMA_WIDTH * CHROMA_HEIGHT],
+    };
+    for y in 88..FLOOR {
+        for x in 0..WIDTH {
+            let tile = if y >= 336 && (x / 40 + y / 32) % 2 == 0 { 24 } else { 0 };
+            image.y[y * WIDTH + x] = u8::try_from(56 + y / 8 + tile).unwrap_or(u8::MAX);
         }
-        for y in 44..FLOOR / 2 {
-            planes.u[y * CHROMA_WIDTH..(y + 1) * CHROMA_WIDTH].fill(if y < 168 { 148 } else { 120 });
-            planes.v[y * CHROMA_WIDTH..(y + 1) * CHROMA_WIDTH].fill(if y < 168 { 112 } else { 132 });
-        }
-        planes
     }
+    for y in 44..FLOOR / 2 {
+        image.u[y * CHROMA_WIDTH..(y + 1) * CHROMA_WIDTH].fill(if y < 168 { 148 } else { 120 });
+        image.v[y * CHROMA_WIDTH..(y + 1) * CHROMA_WIDTH].fill(if y < 168 { 112 } else { 132 });
+    }
+    image
+}
 
+/// Drawing on an image of this module's size.
+impl Image {
     /// A cart that drives to and fro, a beacon that blinks on it, and a disc that circles above.
     fn robot(&mut self, unix_ms: u64) {
         let cart = Colour { y: 170, u: 60, v: 170 };
@@ -196,7 +175,7 @@ mod tests {
         let mut picture = Picture::new("arm-1", "main");
         for unix_ms in [1_800_000_000_123, 1_800_000_003_456] {
             picture.draw(at(unix_ms));
-            assert_eq!(stamp::read(picture.y(), WIDTH), u64::try_from(unix_ms).ok());
+            assert_eq!(stamp::read(&picture.image().y, WIDTH), u64::try_from(unix_ms).ok());
         }
     }
 
@@ -205,10 +184,10 @@ mod tests {
         let mut picture =
             Picture::new("a name far longer than the width of the picture allows to show", "main");
         picture.draw(at(1_800_000_000_000));
-        let before = picture.y().to_vec();
+        let before = picture.image().y.clone();
         for step in 1..400 {
             picture.draw(at(1_800_000_000_000 + step * 33));
-            let changed = picture.y()[88 * WIDTH..FLOOR * WIDTH] != before[88 * WIDTH..FLOOR * WIDTH];
+            let changed = picture.image().y[88 * WIDTH..FLOOR * WIDTH] != before[88 * WIDTH..FLOOR * WIDTH];
             assert!(changed, "step {step}");
         }
     }

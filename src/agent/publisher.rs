@@ -8,26 +8,28 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use webrtc::error::Error;
+use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
-use webrtc::media_stream::track_local::{TrackLocal, TrackLocalEvent};
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionEventHandler, RTCIceCandidateInit, RTCIceGatheringState,
     RTCPeerConnectionState, RTCSessionDescription,
 };
 use webrtc::rtp_transceiver::RtpSender;
 
-use super::config::{Source, SourceKind};
-use super::encoder::{self, Frame, KeyFrameWish, StreamSpec};
-use super::{filler, keyframes, peer};
+use super::feedback::{Feedback, StreamFeedback};
+use super::peer;
+use super::sources::CameraSource;
+use super::stream::{Frame, StreamSpec};
 use crate::clock::{BootInstant, SharedClock};
 use crate::protocol::IceCandidateInit;
 
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+const MENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a publishing peer connection is made of.
 pub(super) struct PublisherSpec {
     pub(super) robot: String,
-    pub(super) sources: Vec<Source>,
+    pub(super) cameras: Vec<Arc<CameraSource>>,
     pub(super) toward: IpAddr,
     pub(super) deadline: BootInstant,
     pub(super) clock: SharedClock,
@@ -51,8 +53,9 @@ impl Gate {
 }
 
 struct Camera {
-    source: Source,
+    source: Arc<CameraSource>,
     ssrc: u32,
+    feedback: StreamFeedback,
     track: Arc<TrackLocalStaticRTP>,
     sender: Arc<dyn RtpSender>,
 }
@@ -69,22 +72,22 @@ impl Publisher {
     /// Makes the peer connection; gives its offer with all candidates.
     pub(super) async fn offer(spec: PublisherSpec) -> Result<(Self, String), Error> {
         let (handler, state, gathering) = Handler::new();
-        let peer = peer::build(spec.toward, Arc::new(handler)).await?;
+        let feedback = Feedback::default();
+        let peer = peer::build(spec.toward, feedback.clone(), Arc::new(handler)).await?;
         let mut cameras = Vec::new();
-        for source in spec.sources {
+        for source in spec.cameras {
             let ssrc = rand::random::<u32>().max(1);
-            let track = peer::video_track(&spec.robot, &source.camera, ssrc);
+            let track = peer::video_track(&spec.robot, source.name(), ssrc);
             let track = Arc::new(TrackLocalStaticRTP::new(track));
             let sender = peer.add_track(Arc::clone(&track) as Arc<dyn TrackLocal>).await?;
-            cameras.push(Camera { source, ssrc, track, sender });
+            cameras.push(Camera { source, ssrc, feedback: feedback.of_stream(ssrc), track, sender });
         }
         let sdp = peer::complete_offer(peer.as_ref(), gathering).await?;
         let gate =
             Gate { deadline: Arc::new(spec.deadline.as_nanos().into()), clock: Arc::clone(&spec.clock) };
         let mut streaming = JoinSet::new();
         for camera in cameras {
-            let (robot, clock) = (spec.robot.clone(), Arc::clone(&spec.clock));
-            streaming.spawn(stream(camera, robot, clock, gate.clone(), state.clone()));
+            streaming.spawn(stream(camera, gate.clone(), state.clone()));
         }
         Ok((Self { peer, gate, state, streaming }, sdp))
     }
@@ -105,14 +108,22 @@ impl Publisher {
             .await
     }
 
-    /// Ends when the connection has failed or was closed.
+    /// Ends when the connection has failed, was closed, or was cut off for longer than a path takes to come back: another network
+    /// needs another connection, and ICE alone would wait for half a minute.
     pub(super) fn failure(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut state = self.state.clone();
         async move {
-            let is_over = |state: &RTCPeerConnectionState| {
-                matches!(state, RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed)
-            };
-            let _ = state.wait_for(is_over).await;
+            loop {
+                let Ok(is_over) =
+                    state.wait_for(|state| is_broken(*state)).await.map(|state| is_over(*state))
+                else {
+                    return;
+                };
+                let mends = state.wait_for(|state| !is_broken(*state));
+                if is_over || tokio::time::timeout(MENDS_WITHIN, mends).await.is_err() {
+                    return;
+                }
+            }
         }
     }
 
@@ -132,40 +143,35 @@ impl Publisher {
     }
 }
 
+fn is_over(state: RTCPeerConnectionState) -> bool {
+    matches!(state, RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed)
+}
+
+fn is_broken(state: RTCPeerConnectionState) -> bool {
+    is_over(state) || state == RTCPeerConnectionState::Disconnected
+}
+
 /// Waits for the connection, then sends what the camera's source makes until the gate shuts.
-async fn stream(
-    camera: Camera,
-    robot: String,
-    clock: SharedClock,
-    gate: Gate,
-    mut state: watch::Receiver<RTCPeerConnectionState>,
-) {
+async fn stream(camera: Camera, gate: Gate, mut state: watch::Receiver<RTCPeerConnectionState>) {
     if state.wait_for(|state| *state == RTCPeerConnectionState::Connected).await.is_err() {
         return;
     }
-    let name = camera.source.camera.as_str();
+    let name = camera.source.name();
     let Some(payload_type) = negotiated_payload_type(&camera).await else {
         return tracing::warn!(camera = name, "the server takes no H.264 of this camera");
     };
-    let wish = KeyFrameWish::default();
-    let spec = StreamSpec { robot, camera: name.to_owned(), ssrc: camera.ssrc, payload_type };
-    let frames = match &camera.source.kind {
-        SourceKind::Test => encoder::start(spec, clock, wish.clone()),
-        SourceKind::Filler(filler) => Ok(filler::start(&spec, filler.clone())),
-    };
-    let frames = match frames {
-        Ok(frames) => frames,
-        Err(error) => return tracing::error!(%error, camera = name, "the source did not start"),
-    };
-    tracing::info!(camera = name, "sending");
-    tokio::select! {
-        () = send(frames, &camera.track, &gate) => {}
-        () = hear_key_frame_requests(&camera.track, &wish) => {}
+    let spec = StreamSpec { ssrc: camera.ssrc, payload_type };
+    match camera.source.start(spec, camera.feedback.clone()) {
+        Ok(mut streaming) => {
+            tracing::info!(camera = name, "sending");
+            send(&mut streaming.frames, &camera.track, &gate).await;
+            tracing::info!(camera = name, "stopped sending");
+        }
+        Err(error) => tracing::error!(%error, camera = name, "the source did not start"),
     }
-    tracing::info!(camera = name, "stopped sending");
 }
 
-async fn send(mut frames: mpsc::Receiver<Frame>, track: &TrackLocalStaticRTP, gate: &Gate) {
+async fn send(frames: &mut mpsc::Receiver<Frame>, track: &TrackLocalStaticRTP, gate: &Gate) {
     while let Some(frame) = frames.recv().await {
         for packet in frame {
             if !gate.is_open() {
@@ -174,17 +180,6 @@ async fn send(mut frames: mpsc::Receiver<Frame>, track: &TrackLocalStaticRTP, ga
             if let Err(error) = track.write_rtp(packet).await {
                 return tracing::debug!(%error, "the track takes no packets any more");
             }
-        }
-    }
-}
-
-async fn hear_key_frame_requests(track: &TrackLocalStaticRTP, wish: &KeyFrameWish) {
-    while let Some(event) = track.poll().await {
-        if let TrackLocalEvent::OnRtcpPacket(packets) = event
-            && packets.iter().any(|packet| keyframes::asks_for_key_frame(packet.as_ref()))
-        {
-            tracing::debug!("a key frame is asked for");
-            wish.ask();
         }
     }
 }

@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::client::Endpoint;
-use super::config::{AgentConfig, AgentError, Source};
+use super::client::ClientError;
+use super::config::{AgentConfig, AgentError};
 use super::core::{Action, CloseWhy, Core, Event, LinkId, StreamId};
+use super::endpoint::Endpoint;
+use super::health::Beat;
 use super::link::{self, LinkEvent};
 use super::publisher::{Publisher, PublisherSpec};
+use super::sources::CameraSource;
 use crate::clock::{BootInstant, SharedClock};
 use crate::protocol::{
     ClientMessage, IncomingAnswer, IncomingCandidate, OutgoingOffer, Publish, ServerMessage,
@@ -22,6 +26,8 @@ use crate::protocol::{
 /// before the boot clock is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const INBOX: usize = 64;
+/// How often the loop shows that it runs.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs an agent until `shutdown` is ready, then closes what is open. Losing the server is no reason to end.
 pub async fn run(
@@ -30,16 +36,20 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), AgentError> {
     config.check()?;
-    let endpoint: Endpoint = config.server.parse()?;
+    let endpoint = Endpoint::new(&config.server, config.ca_file.as_deref())?;
     let mut agent = Agent::new(config, endpoint, clock);
+    let mut alive = tokio::time::interval(ALIVE_EVERY);
+    alive.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     tokio::pin!(shutdown);
     loop {
+        agent.beat.beat();
         let due = wait_until(agent.clock.clone(), agent.core.next_due());
         let event = tokio::select! {
             () = &mut shutdown => break,
             Some((link, event)) = agent.inbox.recv() => agent.link_event(link, event).await,
             Some(Ok(step)) = agent.steps.join_next() => agent.step_done(step).await,
             () = due => Some(Event::Tick),
+            _ = alive.tick() => None,
         };
         if let Some(event) = event {
             agent.take(event);
@@ -72,8 +82,12 @@ struct Agent {
     publishers: HashMap<StreamId, Publisher>,
     /// Work on peer connections, which takes milliseconds, beside the loop.
     steps: JoinSet<Step>,
+    cameras: Vec<Arc<CameraSource>>,
     /// The cameras that the last `publish` named.
-    chosen: Vec<Source>,
+    chosen: Vec<Arc<CameraSource>>,
+    beat: Beat,
+    /// Why there is no link, as it was told last.
+    told_lost: Option<String>,
 }
 
 struct Link {
@@ -92,6 +106,11 @@ impl Agent {
     fn new(config: AgentConfig, endpoint: Endpoint, clock: SharedClock) -> Self {
         let (to_inbox, inbox) = mpsc::channel(INBOX);
         let core = Core::new(clock.boot(), rand::random());
+        let health = config.health.clone();
+        health.connected(false, clock.wall());
+        let camera = |source| Arc::new(CameraSource::new(source, &config, &health, clock.clone()));
+        let cameras = config.sources.iter().map(camera).collect();
+        let beat = health.beat("the agent's loop");
         Self {
             config,
             endpoint,
@@ -102,7 +121,10 @@ impl Agent {
             link: None,
             publishers: HashMap::new(),
             steps: JoinSet::new(),
+            cameras,
             chosen: Vec::new(),
+            beat,
+            told_lost: None,
         }
     }
 
@@ -110,6 +132,8 @@ impl Agent {
         for action in self.core.handle(self.clock.boot(), event) {
             self.carry_out(action);
         }
+        let ends_at = self.core.deadline().map(|deadline| self.clock.wall_at(deadline));
+        self.config.health.session(ends_at);
     }
 
     fn carry_out(&mut self, action: Action) {
@@ -136,7 +160,7 @@ impl Agent {
         };
         let spec = PublisherSpec {
             robot: self.config.name.clone(),
-            sources: self.chosen.clone(),
+            cameras: self.chosen.clone(),
             toward,
             deadline,
             clock: self.clock.clone(),
@@ -151,7 +175,10 @@ impl Agent {
         match why {
             CloseWhy::Deadline => tracing::info!("the deadline is reached: the peer connection ends"),
             CloseWhy::Unpublished => tracing::info!("publishing ends early, as the server asked"),
-            CloseWhy::Failed => tracing::warn!("the peer connection failed"),
+            CloseWhy::Failed => {
+                self.config.health.failed(self.clock.wall(), "media: the peer connection failed".to_owned());
+                tracing::warn!("the peer connection failed: another is offered in a moment");
+            }
             CloseWhy::Replaced => tracing::info!("a new peer connection replaces this one"),
         }
         self.steps.spawn(async move {
@@ -165,15 +192,40 @@ impl Agent {
             LinkEvent::Up { local_ip } => {
                 let link = self.link.as_mut().filter(|link| link.id == id)?;
                 link.local_ip = local_ip;
-                tracing::info!(server = self.config.server, "registered");
+                self.told_lost = None;
+                self.config.health.connected(true, self.clock.wall());
+                tracing::info!(server = self.config.server, "connected and registered");
                 Some(Event::Registered(id))
             }
-            LinkEvent::Lost => {
+            LinkEvent::Lost(why) => {
                 self.link.take_if(|link| link.id == id);
+                self.link_lost(why);
                 Some(Event::LinkLost(id))
             }
             LinkEvent::Message(message) => self.message(id, message).await,
         }
+    }
+
+    /// Tells it once, however many attempts fail for the same reason.
+    fn link_lost(&mut self, why: Option<ClientError>) {
+        let now = self.clock.wall();
+        self.config.health.connected(false, now);
+        let Some(why) = why else { return };
+        let reason = why.to_string();
+        self.config.health.failed(now, format!("server: {reason}"));
+        let is_known = self.told_lost.as_ref() == Some(&reason);
+        let server = &self.config.server;
+        if !is_known && matches!(why, ClientError::Refused { .. }) {
+            tracing::error!(
+                server,
+                reason,
+                "the server refuses this robot: issue a credential with `curfew robot-registry credential` and put it into the \
+                 token file; trying again until then"
+            );
+        } else if !is_known {
+            tracing::warn!(server, reason, "no connection to the server: trying again until there is one");
+        }
+        self.told_lost = Some(reason);
     }
 
     async fn message(&mut self, link: LinkId, message: ServerMessage) -> Option<Event> {
@@ -220,7 +272,8 @@ impl Agent {
             Step::Closed => None,
             Step::Failed(stream) => Some(Event::StreamFailed(stream)),
             Step::Offered { stream, made: Err(error), .. } => {
-                tracing::error!(%error, "no peer connection could be made");
+                tracing::error!(%error, "no peer connection could be made: trying again in a moment");
+                self.config.health.failed(self.clock.wall(), format!("media: {error}"));
                 Some(Event::StreamFailed(stream))
             }
             Step::Offered { stream, link, made: Ok((publisher, sdp)) } => {
@@ -251,12 +304,13 @@ impl Agent {
     }
 
     /// The cameras that a `publish` names, in the robot's order; all of them where it names none that this robot has.
-    fn choose(&self, named: Option<Vec<String>>) -> Vec<Source> {
-        let all = &self.config.sources;
+    fn choose(&self, named: Option<Vec<String>>) -> Vec<Arc<CameraSource>> {
+        let all = &self.cameras;
         let Some(named) = named.filter(|named| !named.is_empty()) else { return all.clone() };
-        let chosen: Vec<_> = all.iter().filter(|source| named.contains(&source.camera)).cloned().collect();
+        let is_named = |camera: &&Arc<CameraSource>| named.iter().any(|name| name == camera.name());
+        let chosen: Vec<_> = all.iter().filter(is_named).cloned().collect();
         if chosen.is_empty() {
-            tracing::warn!(?named, "none of these cameras is here: publishing all");
+            tracing::warn!(?named, "the server asks for cameras that are not here: publishing all");
             return all.clone();
         }
         chosen

@@ -170,12 +170,9 @@ fn start_robots(
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let mut agents = Vec::new();
     for robot in &record.robots {
-        let config = AgentConfig {
-            server: format!("http://{}", reachable(app)),
-            token: robot.token.clone(),
-            sources: vec![Source { camera: "main".to_owned(), kind: SourceKind::Test }],
-            name: robot.name.clone(),
-        };
+        let server = format!("http://{}", reachable(app));
+        let sources = vec![Source { camera: "main".to_owned(), kind: SourceKind::Test }];
+        let config = AgentConfig::new(server, robot.token.clone(), sources, robot.name.clone());
         let (clock, mut stopping) = (Arc::clone(clock), stopping.clone());
         let stopped = async move {
             let _ = stopping.wait_for(|stopping| *stopping).await;

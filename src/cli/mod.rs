@@ -7,7 +7,7 @@ mod demo;
 pub(crate) mod http;
 pub mod load;
 mod output;
-pub mod robot;
+mod robot;
 mod robot_registry;
 mod serve;
 mod user;

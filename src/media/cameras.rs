@@ -60,7 +60,6 @@ mod tests {
                 payloads: Vec::new(),
                 ssrc: None,
                 rtx_ssrc: None,
-                remb: false,
             })
             .collect()
     }

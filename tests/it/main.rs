@@ -1,10 +1,11 @@
 //! Tests of several parts together: the started app on port 0 over its public interfaces, and parts over real sockets. One
 //! binary, a module for each area.
 
+mod agent;
+mod agent_tls;
 mod api_access;
 mod api_accounts;
 mod api_bookings;
-mod api_connections;
 mod api_http;
 mod api_interventions;
 mod api_robots;

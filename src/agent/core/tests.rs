@@ -1,7 +1,6 @@
 //! The state machine in virtual time.
 
 use super::*;
-use crate::agent::backoff::{LONGEST, LONGEST_IN_SESSION};
 
 fn ms(millis: u64) -> BootInstant {
     BootInstant::from_nanos(millis * 1_000_000)

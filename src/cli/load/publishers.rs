@@ -25,12 +25,9 @@ impl Publishers {
             let (sent, seen) = watch::channel(0);
             all_sent.push(seen);
             let kind = SourceKind::Filler(Filler { packets_per_second, sent });
-            let config = AgentConfig {
-                server: server.to_owned(),
-                token: robot.token.clone(),
-                sources: vec![Source { camera: "main".to_owned(), kind }],
-                name: robot.slug.clone(),
-            };
+            let sources = vec![Source { camera: "main".to_owned(), kind }];
+            let config =
+                AgentConfig::new(server.to_owned(), robot.token.clone(), sources, robot.slug.clone());
             let mut stopped = stopped.clone();
             running.spawn(async move {
                 let shutdown = async {

@@ -18,7 +18,9 @@ use webrtc::peer_connection::{
 };
 
 use super::setup::Person;
-use crate::agent::client::{Endpoint, SignalingClient};
+use crate::agent::client::SignalingClient;
+use crate::agent::endpoint::Endpoint;
+use crate::agent::feedback::Feedback;
 use crate::agent::peer;
 use crate::protocol::{
     ClientMessage, IceCandidateInit, JoinRoom, OutgoingOffer, RoomState, ServerMessage, SessionDescription,
@@ -97,7 +99,7 @@ impl Viewer {
         let (first, first_seen) = watch::channel(false);
         let (gathering, gathered) = watch::channel(RTCIceGatheringState::New);
         let handler = Handler { seen: Arc::clone(&seen), first: Arc::new(first), gathering };
-        let peer = peer::build(client.local_ip(), Arc::new(handler)).await?;
+        let peer = peer::build(client.local_ip(), Feedback::default(), Arc::new(handler)).await?;
         let receive =
             RTCRtpTransceiverInit { direction: RTCRtpTransceiverDirection::Recvonly, ..Default::default() };
         peer.add_transceiver_from_kind(RtpCodecKind::Video, Some(receive)).await?;

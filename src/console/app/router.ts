@@ -3,39 +3,27 @@ export type Route =
   | { page: 'sign-in' }
   | { page: 'redeem'; token: string | null }
   | { page: 'robots' }
-  | { page: 'calendar'; robot: string | null }
   | { page: 'bookings' }
-  | { page: 'watch'; booking: string; robot: string | null }
+  | { page: 'watch'; booking: string }
   | { page: 'admin-robots' }
   | { page: 'admin-users' }
   | { page: 'admin-bookings' }
-  | { page: 'admin-rules' }
   | { page: 'unknown' };
 
 /** Reads `#/robots`, `#/watch/ID` and so on; the empty fragment is the list of robots. */
 export function routeOf(fragment: string): Route {
-  const [first = '', second = '', third = '', ...rest] = parts(fragment);
-  if (rest.length > 0 || (third !== '' && first !== 'watch')) return { page: 'unknown' };
+  const [first = '', second = '', ...rest] = parts(fragment);
+  if (rest.length > 0) return { page: 'unknown' };
   switch (first) {
     case '':
       return { page: 'robots' };
     case 'redeem':
       return { page: 'redeem', token: second === '' ? null : second };
     case 'watch':
-      // An administrator's look into a room names its robot, since there is no booking to ask.
-      return second === '' ? { page: 'bookings' } : { page: 'watch', booking: second, robot: third === '' ? null : third };
-    case 'calendar':
-      return { page: 'calendar', robot: second === '' ? null : second };
+      return second === '' ? { page: 'bookings' } : { page: 'watch', booking: second };
     case 'admin':
-      switch (second) {
-        case 'robots':
-        case 'users':
-        case 'bookings':
-        case 'rules':
-          return { page: `admin-${second}` };
-        default:
-          return { page: 'unknown' };
-      }
+      if (second === 'robots' || second === 'users' || second === 'bookings') return { page: `admin-${second}` };
+      return { page: 'unknown' };
     case 'sign-in':
     case 'robots':
     case 'bookings':
@@ -55,13 +43,11 @@ export const TITLES: Record<Route['page'], string> = {
   'sign-in': 'Sign in',
   redeem: 'Set your password',
   robots: 'Robots',
-  calendar: 'Calendar',
   bookings: 'My bookings',
   watch: 'Watch',
   'admin-robots': 'Manage robots',
   'admin-users': 'Manage people',
   'admin-bookings': 'Manage sessions',
-  'admin-rules': "The lab's rules",
   unknown: 'Not found',
 };
 

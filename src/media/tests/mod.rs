@@ -4,7 +4,6 @@
 mod cameras;
 mod client;
 mod deadline;
-mod limits;
 mod loopback;
 mod offers;
 mod relay;

@@ -1,9 +1,13 @@
-//! A server of its own for each test, and clients of it.
+//! A server of its own for each test, and clients of it; and what stands on the other side of a robot's agent.
 
 mod client;
+mod receiver;
+mod robot_link;
 mod signaling;
 
 pub(crate) use client::{Client, Reply};
+pub(crate) use receiver::{ReceivedCamera, Receiver, is_key};
+pub(crate) use robot_link::{RobotLink, RobotServer, fact};
 pub(crate) use signaling::Signaling;
 
 use std::sync::Arc;

@@ -1,0 +1,218 @@
+//! The robot's side against a server made for the test: a WebSocket listener and a receiving peer connection on loopback.
+
+use std::time::Duration;
+
+use curfew::agent::{AgentConfig, AgentError, CameraState, Health, run};
+use curfew::clock::{Clock, SystemClock};
+use curfew::protocol::{Empty, ServerMessage};
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::support::{ReceivedCamera, Receiver, RobotLink, RobotServer, fact, is_key};
+
+/// An agent that runs until told to end.
+struct TestAgent {
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<Result<(), AgentError>>,
+    health: Health,
+}
+
+impl TestAgent {
+    fn start(config: AgentConfig) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let health = config.health.clone();
+        let running = tokio::spawn(run(config, SystemClock::shared(), async {
+            let _ = stopped.await;
+        }));
+        Self { stop, running, health }
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).expect("running");
+        fact("end", self.running).await.expect("no panic").expect("a clean end");
+    }
+}
+
+/// Answers the agent's next offer with a peer connection that receives; so many cameras.
+async fn receive<const N: usize>(link: &mut RobotLink<TcpStream>) -> (Receiver, [ReceivedCamera; N]) {
+    let mut receiver = Receiver::new().await;
+    let offer = link.offer().await;
+    link.answer(receiver.answer(offer).await).await;
+    let mut cameras = Vec::new();
+    while cameras.len() < N {
+        cameras.push(receiver.camera().await);
+    }
+    cameras.sort_by(|one, other| one.name.cmp(&other.name));
+    let cameras = cameras.try_into().unwrap_or_else(|_| panic!("not {N} cameras"));
+    (receiver, cameras)
+}
+
+async fn ask_for_key_frame(camera: &ReceivedCamera) {
+    camera.report(PictureLossIndication { sender_ssrc: 0, media_ssrc: camera.ssrc().await }).await;
+}
+
+fn unix_ms() -> u64 {
+    u64::try_from(SystemClock.wall().timestamp_millis()).expect("after 1970")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_picture_arrives_with_its_stamps_and_a_key_frame_when_asked() {
+    let server = RobotServer::start().await;
+    let agent = TestAgent::start(server.agent(&["test"]));
+    let mut link = server.accept().await;
+    link.publish(None, 60_000).await;
+    let (_receiver, [mut camera]) = receive(&mut link).await;
+    let mut keys = 0;
+    let mut last = 0;
+    for index in 0..40 {
+        let frame = fact("frame", camera.frame()).await.expect("media goes on");
+        keys += usize::from(is_key(&frame));
+        let stamped = camera.stamp(&frame).expect("a stamp");
+        let now = unix_ms();
+        assert!(stamped > last && stamped <= now && now - stamped < 5_000, "{stamped} at {now}");
+        last = stamped;
+        if index == 15 {
+            ask_for_key_frame(&camera).await;
+        }
+    }
+    assert_eq!(keys, 2, "the first frame and the one that was asked for");
+    let status = agent.health.status();
+    assert_eq!(status.cameras[0].state, CameraState::Sending);
+    assert!(status.is_healthy() && status.session_ends_at.is_some(), "{status:?}");
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_camera_has_a_stream_of_its_own_and_publish_chooses_among_them() {
+    let server = RobotServer::start().await;
+    let agent = TestAgent::start(server.agent(&["left=test", "mid=test", "right=test"]));
+    let mut link = server.accept().await;
+    link.publish(Some(&["right", "left", "unknown"]), 60_000).await;
+    let (_receiver, [mut left, mut right]) = receive(&mut link).await;
+    assert_eq!((left.name.as_str(), right.name.as_str()), ("left", "right"));
+    for camera in [&mut left, &mut right] {
+        assert!(is_key(&fact("frame", camera.frame()).await.expect("media")), "{}", camera.name);
+    }
+    ask_for_key_frame(&right).await;
+    while !is_key(&fact("key frame", right.frame()).await.expect("media")) {}
+    // As many frames of the other as went by meanwhile: none of them is a key frame.
+    for _ in 0..10 {
+        assert!(!is_key(&fact("frame", left.frame()).await.expect("media")), "only the one that was asked");
+    }
+    link.send(&ServerMessage::Unpublish(Empty {})).await;
+    link.publish(None, 60_000).await;
+    let offer = link.offer().await;
+    assert_eq!(offer.matches("m=video").count(), 3, "all cameras where none is named: {offer}");
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_encoder_follows_what_the_receiver_can_take() {
+    let server = RobotServer::start().await;
+    let agent = TestAgent::start(server.agent(&["test"]));
+    let mut link = server.accept().await;
+    link.publish(None, 60_000).await;
+    let (_receiver, [mut camera]) = receive(&mut link).await;
+    let estimate = async |camera: &ReceivedCamera, bitrate| {
+        let ssrcs = vec![camera.ssrc().await];
+        camera.report(ReceiverEstimatedMaximumBitrate { sender_ssrc: 0, bitrate, ssrcs }).await;
+    };
+    fact("frame", camera.frame()).await.expect("media");
+    estimate(&camera, 300_000.0).await;
+    let target = || agent.health.status().cameras[0].target_bps;
+    while target() != 270_000 {
+        fact("frame", camera.frame()).await.expect("media");
+    }
+    // What is on its way still, up to the key frame with which the new setting begins.
+    let mut frame = Vec::new();
+    while !is_key(&frame) {
+        frame = fact("frame", camera.frame()).await.expect("media");
+    }
+    let first = camera.stamp(&frame).expect("a stamp");
+    let (mut bytes, mut last, mut frames) = (0, first, 0);
+    while last < first + 3_000 {
+        let frame = fact("frame", camera.frame()).await.expect("media");
+        bytes += frame.len();
+        frames += 1;
+        last = camera.stamp(&frame).unwrap_or(last);
+    }
+    let kbit_s = bytes as u64 * 8 / (last - first);
+    assert!(kbit_s < 400, "{kbit_s} kbit/s after an estimate of 300");
+    assert!(frames <= 50, "{frames} frames in three seconds, where 15 a second were due");
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_ends_at_its_deadline_though_the_server_is_gone() {
+    let server = RobotServer::start().await;
+    let agent = TestAgent::start(server.agent(&["test"]));
+    let mut link = server.accept().await;
+    let asked = SystemClock.boot();
+    link.publish(None, 1_500).await;
+    let (_receiver, [mut camera]) = receive(&mut link).await;
+    fact("frame", camera.frame()).await.expect("media");
+    drop(link);
+    drop(server);
+    let mut last = Duration::ZERO;
+    // Silence of half a second is what tells the end: a closed connection is not noticed at once by its far end.
+    while let Ok(Some(_)) = timeout(Duration::from_millis(500), camera.frame()).await {
+        last = SystemClock.boot().saturating_since(asked);
+    }
+    assert!(last > Duration::from_millis(1_000), "media went on without the server, to {last:?}");
+    assert!(last < Duration::from_millis(1_600), "but not past the deadline: {last:?}");
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_lost_link_media_goes_on_and_the_next_publish_gets_a_new_offer() {
+    let server = RobotServer::start().await;
+    let agent = TestAgent::start(server.agent(&["test"]));
+    let mut link = server.accept().await;
+    link.publish(None, 60_000).await;
+    let (_first, [mut first]) = receive(&mut link).await;
+    fact("frame", first.frame()).await.expect("media");
+    drop(link);
+    let mut link = server.accept().await;
+    fact("frame", first.frame()).await.expect("media went on");
+    link.publish(None, 60_000).await;
+    let (_second, [mut second]) = receive(&mut link).await;
+    fact("frame", second.frame()).await.expect("media of the new connection");
+    // A repeated `publish` brings no offer: the next message after it is the one that `unpublish` and a new `publish` bring.
+    link.publish(None, 50_000).await;
+    link.send(&ServerMessage::Unpublish(Empty {})).await;
+    link.publish(None, 60_000).await;
+    let (_third, [mut third]) = receive(&mut link).await;
+    fact("frame", third.frame()).await.expect("media of the third connection");
+    let failures = agent.health.status().failures;
+    assert!(failures.iter().any(|failure| failure.what.starts_with("server: ")), "{failures:?}");
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_connection_whose_path_is_cut_is_offered_anew_over_the_same_link() {
+    let server = RobotServer::start().await;
+    let agent = TestAgent::start(server.agent(&["test"]));
+    let mut link = server.accept().await;
+    link.publish(None, 120_000).await;
+    let (first, [mut camera]) = receive(&mut link).await;
+    fact("frame", camera.frame()).await.expect("media");
+    // As if the path were gone: nobody answers there any more.
+    first.close().await;
+    let (_second, [mut camera]) = receive(&mut link).await;
+    fact("frame", camera.frame()).await.expect("media of the new connection");
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_work_is_refused_at_once() {
+    let run = async |config| run(config, SystemClock::shared(), std::future::pending()).await;
+    let mut config = RobotServer::start().await.agent(&["test"]);
+    config.server = "lab.example".into();
+    assert!(matches!(run(config.clone()).await, Err(AgentError::Endpoint(_))));
+    config.max_bps = 1;
+    assert!(matches!(run(config).await, Err(AgentError::MaxBitrate)));
+}
