@@ -17,11 +17,12 @@ use warp::Filter;
 
 use crate::actors::{ActorsConfig, Lab, LabParts};
 use crate::api::listener::{self, Listener, ListenerLimits};
+use crate::api::proxies::Proxies;
 use crate::api::{Accounts, Api, ApiParts, Service};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::media::{Media, MediaConfig};
-use crate::signaling::{self, Signaling};
+use crate::signaling::{self, Roster, Signaling};
 use crate::store::{Log, Projector, Reads};
 
 /// The socket in the data folder by which the command line reaches a running server.
@@ -36,6 +37,7 @@ pub struct Core {
     pub media: Media,
     pub api: Arc<Api>,
     pub service: Service,
+    proxies: Arc<Proxies>,
     stopping: watch::Sender<bool>,
 }
 
@@ -69,7 +71,10 @@ impl App {
         let unix = bind_unix(&socket)?;
         let limits = ListenerLimits {
             connections: config.limits.connections,
+            connections_per_address: config.limits.connections_per_address,
+            proxies: Arc::clone(&core.proxies),
             header_timeout: config.limits.header_timeout(),
+            write_timeout: Duration::from_millis(config.limits.write_timeout_ms),
             drain: Duration::from_millis(config.sessions.drain_ms),
         };
         let serve = |listener| {
@@ -111,6 +116,7 @@ impl Core {
         })
         .await?;
         lab.recover().await?;
+        let proxies = Arc::new(Proxies::new(config.trusted_proxies.clone()));
         let parts = ApiParts {
             lab: lab.clone(),
             log: log.clone(),
@@ -118,6 +124,7 @@ impl Core {
             media: media.clone(),
             clock: Arc::clone(&clock),
             base_url,
+            proxies: Arc::clone(&proxies),
         };
         let api = Api::new(parts, config).await?;
         let (stopping, told_to_stop) = watch::channel(false);
@@ -126,16 +133,20 @@ impl Core {
             lab: lab.clone(),
             authenticate: Arc::new(api.auth().clone()),
             clock,
+            roster: Roster::default(),
             limits: signaling::Limits {
                 message_bytes: config.limits.message_bytes,
                 messages_per_second: config.limits.messages_per_second,
                 message_burst: config.limits.message_burst,
+                connections_per_account: config.limits.connections_per_account,
+                register_within: Duration::from_millis(config.limits.register_timeout_ms),
+                silent_for: Duration::from_millis(config.limits.silence_timeout_ms),
                 ..signaling::Limits::default()
             },
         });
         let console = crate::console::routes().map(warp::Reply::into_response);
         let service = Service::new(&api, signaling.or(console).unify().boxed());
-        Ok(Self { lab, log, projector, reads, media, api, service, stopping })
+        Ok(Self { lab, log, projector, reads, media, api, service, proxies, stopping })
     }
 
     pub fn accounts(&self) -> &Accounts {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// Everything that `curfew serve` may be told. Durations carry their unit in the key's name.
@@ -27,6 +28,8 @@ pub struct Config {
     pub registration: bool,
     /// Origins of other sites whose pages may call this server, `https://host[:port]`.
     pub allowed_origins: Vec<String>,
+    /// Networks of proxies in front of this server, whose `Forwarded` or `X-Forwarded-For` names the client.
+    pub trusted_proxies: Vec<IpNet>,
     /// A `tracing` filter, such as `info` or `curfew=debug`.
     pub log: String,
     pub media: MediaSection,
@@ -35,13 +38,14 @@ pub struct Config {
 }
 
 /// The keys of [`Config`].
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "listen",
     "data",
     "zone",
     "public_url",
     "registration",
     "allowed_origins",
+    "trusted_proxies",
     "log",
     "media",
     "limits",
@@ -67,10 +71,18 @@ pub struct MediaSection {
 pub struct Limits {
     /// Open TCP connections, WebSockets included.
     pub connections: usize,
+    /// Those of one address, and requests at a time of one behind a trusted proxy; 0 for no bound.
+    pub connections_per_address: usize,
     /// Time for the head of a request to arrive, and for a connection to stay idle.
     pub header_timeout_ms: u64,
     /// Time for the body of a request to arrive.
     pub body_timeout_ms: u64,
+    /// How long a client may take nothing of what it is sent.
+    pub write_timeout_ms: u64,
+    /// Time for a WebSocket to register.
+    pub register_timeout_ms: u64,
+    /// How long a WebSocket may be silent; it is pinged three times in it.
+    pub silence_timeout_ms: u64,
     /// The longest request body.
     pub body_bytes: usize,
     /// The longest signaling message.
@@ -78,7 +90,7 @@ pub struct Limits {
     pub candidates_per_peer: usize,
     pub messages_per_second: u32,
     pub message_burst: u32,
-    /// WebSockets of one account or robot at a time.
+    /// Registered WebSockets of one account or robot at a time.
     pub connections_per_account: usize,
     /// Passwords hashed at the same time; each takes 19 MiB and some tens of milliseconds of a core.
     pub password_hashes: usize,
@@ -191,6 +203,10 @@ impl Config {
             ("limits.message_burst", self.limits.message_burst as usize),
             ("limits.header_timeout_ms", clamp(self.limits.header_timeout_ms)),
             ("limits.body_timeout_ms", clamp(self.limits.body_timeout_ms)),
+            ("limits.write_timeout_ms", clamp(self.limits.write_timeout_ms)),
+            ("limits.register_timeout_ms", clamp(self.limits.register_timeout_ms)),
+            // A third of it is how often pings go out.
+            ("limits.silence_timeout_ms", clamp(self.limits.silence_timeout_ms / 3)),
             ("sessions.token_minutes", clamp(self.sessions.token_minutes)),
             ("sessions.link_minutes", clamp(self.sessions.link_minutes)),
         ];
@@ -210,6 +226,7 @@ impl Default for Config {
             public_url: None,
             registration: false,
             allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             log: "info".to_owned(),
             media: MediaSection {
                 listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8189)),
@@ -219,8 +236,12 @@ impl Default for Config {
             },
             limits: Limits {
                 connections: 4_096,
+                connections_per_address: 512,
                 header_timeout_ms: 10_000,
                 body_timeout_ms: 10_000,
+                write_timeout_ms: 30_000,
+                register_timeout_ms: 10_000,
+                silence_timeout_ms: 30_000,
                 body_bytes: 256 * 1024,
                 message_bytes: 64 * 1024,
                 candidates_per_peer: 64,

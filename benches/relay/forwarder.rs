@@ -162,7 +162,7 @@ impl Peers {
                 let peer = PeerId::from(Uuid::from_u128(u128::from(n) + 1));
                 peers.insert(n, peer);
                 let deadline = SystemClock.boot().saturating_add(Duration::from_secs(3_600));
-                Ok(media.answer(PeerSpec { peer, kind, deadline }, sdp).await?.sdp)
+                Ok(media.answer(PeerSpec { peer, kind, deadline, decides: false }, sdp).await?.sdp)
             }
             Self::Rival(rival) => rival.answer(n, sdp).await,
         }

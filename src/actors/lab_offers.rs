@@ -44,7 +44,7 @@ impl Lab {
         let deadline = live.deadline().ok_or_else(|| Refused::new(Reason::WindowClosed))?;
         self.make_room(&live, account).await;
         let offer_sha256 = hex(&Sha256::digest(&sdp));
-        let answer = self.answer(&live, account, deadline, sdp).await?;
+        let answer = self.answer(&live, (account, basis), deadline, sdp).await?;
         let owner = Owner::Viewer { account, room: live.id, connection: target.connection };
         self.shell.peers.insert(owner, key, answer.clone());
         let negotiated = RoomCommand::RecordNegotiated {
@@ -108,12 +108,13 @@ impl Lab {
     async fn answer(
         &self,
         live: &LiveRoom,
-        account: AccountId,
+        (account, basis): (AccountId, Basis),
         deadline: BootInstant,
         sdp: String,
     ) -> Answer<Negotiated> {
         let (peer, robot) = (Shell::random_peer(), live.place().robot);
-        let spec = PeerSpec { peer, kind: PeerKind::Viewer { robot, room: live.id }, deadline };
+        let kind = PeerKind::Viewer { robot, room: live.id };
+        let spec = PeerSpec { peer, kind, deadline, decides: basis == Basis::Holder };
         let answer = self.shell.media.answer(spec, sdp).await?;
         let opened = if live.add_peer(peer, account) {
             let command =

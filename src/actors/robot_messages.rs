@@ -124,7 +124,7 @@ impl Handler<RobotOffer> for Keeper<RobotSide> {
         let peer = Shell::random_peer();
         let shell = Arc::clone(&self.shell);
         let answering = async move {
-            let spec = PeerSpec { peer, kind: PeerKind::Publisher { robot }, deadline };
+            let spec = PeerSpec { peer, kind: PeerKind::Publisher { robot }, deadline, decides: false };
             let answer = shell.media.answer(spec, sdp).await?;
             Ok(Negotiated { peer, robot, sdp: answer.sdp, candidates: answer.candidates })
         };

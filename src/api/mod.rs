@@ -15,6 +15,7 @@ mod interventions;
 pub mod listener;
 mod origin;
 mod password;
+pub mod proxies;
 mod request;
 mod robots;
 mod route;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use crate::actors::Lab;
 use crate::api::auth::Auth;
 use crate::api::error::Problem;
+use crate::api::proxies::Proxies;
 use crate::api::route::{Access, Route, Table};
 use crate::api::token::Tokens;
 use crate::clock::SharedClock;
@@ -51,6 +53,7 @@ pub struct Api {
     auth: Auth,
     accounts: Accounts,
     idempotency: Idempotency,
+    proxies: Arc<Proxies>,
     registration: bool,
     body_bytes: usize,
     body_timeout: Duration,
@@ -68,6 +71,7 @@ pub struct ApiParts {
     pub media: Media,
     pub clock: SharedClock,
     pub base_url: String,
+    pub proxies: Arc<Proxies>,
 }
 
 impl Api {
@@ -81,6 +85,7 @@ impl Api {
             auth: Auth::new(tokens, parts.lab.clone(), Arc::clone(&parts.clock)),
             accounts,
             idempotency: parts.log.idempotency(),
+            proxies: parts.proxies,
             lab: parts.lab,
             log: parts.log,
             reads: parts.reads,

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Buf;
 use futures_util::Stream;
@@ -18,8 +19,9 @@ use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use crate::api::error::{Problem, from_rejection, render};
-use crate::api::listener::Via;
+use crate::api::listener::{Place, TurnedAway, Via};
 use crate::api::origin::{Origins, Verdict, expose};
+use crate::api::proxies::Proxies;
 use crate::api::request::{Call, read_body};
 use crate::api::route::{Found, Matched};
 use crate::api::{Api, idempotency, table};
@@ -29,6 +31,7 @@ use crate::api::{Api, idempotency, table};
 pub struct Service {
     routes: BoxedFilter<(Response,)>,
     origins: Arc<Origins>,
+    proxies: Arc<Proxies>,
 }
 
 impl Service {
@@ -36,18 +39,21 @@ impl Service {
     pub fn new(api: &Arc<Api>, beside: BoxedFilter<(Response,)>) -> Self {
         let origins = Arc::new(Origins::new(&api.allowed_origins));
         let routes = rest(Arc::clone(api)).or(beside).unify().recover(recover).unify().boxed();
-        Self { routes, origins }
+        Self { routes, origins, proxies: Arc::clone(&api.proxies) }
     }
 
-    pub async fn call<B>(&self, request: Request<B>) -> Result<Response, Infallible>
+    pub async fn call<B>(&self, mut request: Request<B>) -> Result<Response, Infallible>
     where
         B: Body + Send + Sync + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let path = request.uri().path().to_owned();
-        let (origin, response) = match self.origins.judge(&request) {
-            Verdict::Answer(response) => (None, response),
-            Verdict::Pass(origin) => {
+        let admitted = self.admit(&mut request);
+        let (origin, response) = match (admitted, self.origins.judge(&request)) {
+            (Err(problem), _) => (None, turned_away(&problem)),
+            (Ok(_), Verdict::Answer(response)) => (None, response),
+            // What admitted it is held until it is answered.
+            (Ok(_place), Verdict::Pass(origin)) => {
                 let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
                 (origin, hyper::service::Service::call(&routes, request).await?)
             }
@@ -61,6 +67,45 @@ impl Service {
         }
         Ok(response)
     }
+
+    /// Finds out which client asks, and whether that client may have one more request.
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<Option<Place>, Problem> {
+        if let Some(why) = request.extensions().get::<TurnedAway>() {
+            return Err(why.into());
+        }
+        let Some(Via::Network(peer)) = request.extensions().get::<Via>().copied() else { return Ok(None) };
+        let client = self.proxies.client(peer, request.headers());
+        request.extensions_mut().insert(Via::Network(client));
+        if !self.proxies.trust(peer) {
+            return Ok(None);
+        }
+        let Some(place) = request.extensions().get::<Place>() else { return Ok(None) };
+        let place = place.visited_by(client).ok_or(&TurnedAway::AddressFull)?;
+        // A WebSocket takes it along.
+        request.extensions_mut().insert(place.clone());
+        Ok(Some(place))
+    }
+}
+
+impl From<&TurnedAway> for Problem {
+    fn from(why: &TurnedAway) -> Self {
+        match why {
+            TurnedAway::Full => {
+                Self::unavailable("The server has all the connections it can take. Please try again.")
+            }
+            TurnedAway::AddressFull => {
+                let detail = "There are too many connections from your address. Close some, or try again.";
+                Self::rate_limited(detail, Duration::from_secs(1))
+            }
+        }
+    }
+}
+
+/// The connection is not kept for another request.
+fn turned_away(problem: &Problem) -> Response {
+    let mut response = problem.clone().into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// The address is known, and not with this method.

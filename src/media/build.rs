@@ -65,6 +65,8 @@ pub(super) struct BuiltCamera {
     pub(super) ssrc: Option<u32>,
     /// A viewer's SSRC for retransmissions.
     pub(super) rtx_ssrc: Option<u32>,
+    /// Whether a publisher takes REMB for it.
+    pub(super) remb: bool,
 }
 
 impl Builder {
@@ -159,8 +161,10 @@ fn media_engine(offer: &Offer, direction: Direction) -> Result<MediaEngine, Medi
         }
     }
     let feedback: &[(&str, &str)] = match direction {
-        Direction::Sends => &[("nack", ""), ("nack", "pli"), ("ccm", "fir"), ("transport-cc", "")],
-        Direction::Receives => &[("nack", ""), ("nack", "pli"), ("ccm", "fir")],
+        Direction::Sends => {
+            &[("nack", ""), ("nack", "pli"), ("ccm", "fir"), ("goog-remb", ""), ("transport-cc", "")]
+        }
+        Direction::Receives => &[("nack", ""), ("nack", "pli"), ("ccm", "fir"), ("goog-remb", "")],
     };
     for (typ, parameter) in feedback {
         let feedback = RTCPFeedback { typ: (*typ).to_owned(), parameter: (*parameter).to_owned() };
@@ -224,6 +228,7 @@ fn published(video: &Video) -> BuiltCamera {
         payloads: video.payloads.clone(),
         ssrc: video.ssrc,
         rtx_ssrc: None,
+        remb: video.feedback.iter().any(|(_, kind)| kind == "goog-remb"),
     }
 }
 
@@ -262,6 +267,7 @@ fn add_tracks(connection: &mut RTCPeerConnection, offer: &Offer) -> Result<Vec<B
             payloads: video.payloads.clone(),
             ssrc: Some(ssrc),
             rtx_ssrc,
+            remb: false,
         });
     }
     Ok(cameras)

@@ -60,6 +60,7 @@ mod tests {
                 payloads: Vec::new(),
                 ssrc: None,
                 rtx_ssrc: None,
+                remb: false,
             })
             .collect()
     }

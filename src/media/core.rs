@@ -196,7 +196,7 @@ impl Core {
         }
         self.handle_happenings(now, id);
         let Some(peer) = self.peers.get_mut(&id) else { return false };
-        self.stats.keyframe_requests += peer.request_keyframes(now) as u64;
+        self.stats.keyframe_requests += peer.ask_robot(now) as u64;
         let mut counting = Counting { io, stats: &mut self.stats };
         let happenings = &mut self.happenings;
         let Some(blocked) = contain(|| peer.flush(now, &mut counting, happenings)) else {
@@ -228,6 +228,7 @@ impl Core {
                 Happening::Connected => {
                     self.events.push_back(MediaEvent::Connected { peer: id, kind, at: now.boot });
                     self.want_keyframes(id);
+                    self.limit_robot(kind.robot());
                 }
                 Happening::FirstMedia => {
                     self.events.push_back(MediaEvent::FirstMedia { peer: id, kind, at: now.boot });
@@ -242,6 +243,7 @@ impl Core {
                     }
                 }
                 Happening::KeyFrameWanted(slot) => self.want_keyframe(kind.robot(), slot),
+                Happening::Limit => self.limit_robot(kind.robot()),
                 Happening::Repaired(count) => self.stats.repairs += count as u64,
                 Happening::Ended(why) => self.end(now, id, None, why),
             }
@@ -262,6 +264,16 @@ impl Core {
     fn want_keyframe(&mut self, robot: RobotId, slot: usize) {
         if let Some(peer) = self.robots.publisher(robot).and_then(|id| self.peers.get_mut(&id)) {
             peer.want_keyframe(slot);
+            list(&mut self.active, peer);
+        }
+    }
+
+    /// The robot keeps to what the slowest viewer takes that it is to wait for.
+    fn limit_robot(&mut self, robot: RobotId) {
+        let viewers = self.robots.viewers(robot).iter().filter_map(|id| self.peers.get(id));
+        let slowest = viewers.filter(|viewer| viewer.decides).filter_map(Peer::limit).min();
+        if let Some(peer) = self.robots.publisher(robot).and_then(|id| self.peers.get_mut(&id)) {
+            peer.set_limit(slowest);
             list(&mut self.active, peer);
         }
     }
@@ -366,6 +378,9 @@ impl Core {
             self.timers.remove(&(at, id));
         }
         self.robots.remove(id, peer.kind);
+        if peer.decides {
+            self.limit_robot(peer.kind.robot());
+        }
         Some(peer)
     }
 

@@ -7,6 +7,7 @@
 //! Who may see what is never decided here: callers are trusted to have admitted the peer, and hand its deadline along. No
 //! HTTP, no store, no actors.
 
+mod advice;
 mod answer;
 mod build;
 mod cameras;
@@ -16,6 +17,7 @@ mod config;
 mod core;
 mod demux;
 mod driver;
+mod estimate;
 mod feedback;
 mod forward;
 mod gate;

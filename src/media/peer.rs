@@ -12,7 +12,6 @@ use rtc::peer_connection::event::{RTCDataChannelEvent, RTCPeerConnectionEvent};
 use rtc::peer_connection::message::{RTCMessage, TaggedRTCMessage};
 use rtc::peer_connection::state::{RTCIceConnectionState, RTCPeerConnectionState};
 use rtc::peer_connection::transport::RTCDtlsTransportState;
-use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp;
 use rtc::sansio::Protocol as _;
 use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
@@ -41,6 +40,8 @@ pub(super) struct Peer {
     pub(super) ufrag: String,
     pub(super) gate: Gate,
     pub(super) candidates: usize,
+    /// Whether the robot slows down for it.
+    pub(super) decides: bool,
     /// Whether the core has it on its list of peers with work.
     pub(super) listed: bool,
     /// When the core is to call [`Self::handle_timeout`], as registered.
@@ -72,6 +73,8 @@ pub(super) enum Happening {
     Camera(usize, CameraPacket),
     /// A viewer needs a key frame of that camera.
     KeyFrameWanted(usize),
+    /// What the viewer can be sent has become another.
+    Limit,
     Repaired(usize),
     Ended(ClosedWhy),
 }
@@ -82,7 +85,9 @@ impl Peer {
             PeerKind::Publisher { .. } => {
                 Role::Publisher(Publisher::new(built.spec.peer, built.cameras, config.keyframe_interval))
             }
-            PeerKind::Viewer { .. } => Role::Viewer(Viewer::new(built.cameras, config.queue_packets)),
+            PeerKind::Viewer { .. } => {
+                Role::Viewer(Viewer::new(now.mono, built.cameras, config.queue_packets))
+            }
         };
         Self {
             id: built.spec.peer,
@@ -90,6 +95,7 @@ impl Peer {
             ufrag: built.ufrag,
             gate: Gate::new(built.spec.deadline, config.guard),
             candidates: built.candidates,
+            decides: built.spec.decides,
             listed: false,
             timer: None,
             role,
@@ -177,9 +183,9 @@ impl Peer {
                     }
                 }
                 (Role::Viewer(viewer), RTCMessage::RtcpPacket(_, packets)) => {
-                    let wishes = packets.iter().filter_map(|packet| feedback::wish(packet.as_ref()));
-                    for wish in wishes {
-                        match viewer.answer(now.mono, wish) {
+                    let said = packets.iter().filter_map(|packet| feedback::feedback(packet.as_ref()));
+                    for feedback in said {
+                        match viewer.answer(now.mono, feedback) {
                             Answered::Repairs(repairs) => {
                                 happenings.push(Happening::Repaired(repairs.len()));
                                 for repair in repairs {
@@ -187,6 +193,7 @@ impl Peer {
                                 }
                             }
                             Answered::KeyFrame(slot) => happenings.push(Happening::KeyFrameWanted(slot)),
+                            Answered::Limit => happenings.push(Happening::Limit),
                             Answered::Nothing => {}
                         }
                     }
@@ -232,11 +239,11 @@ impl Peer {
 
     /// When to call [`Self::handle_timeout`].
     pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
-        let keyframes = match &self.role {
+        let asks = match &self.role {
             Role::Publisher(publisher) if self.is_connected() => publisher.timeout(),
             _ => None,
         };
-        [self.connection.poll_timeout(), Some(self.gives_up_at()), keyframes].into_iter().flatten().min()
+        [self.connection.poll_timeout(), Some(self.gives_up_at()), asks].into_iter().flatten().min()
     }
 
     /// When the peer has taken too long to connect, or been silent for too long since.
@@ -273,8 +280,23 @@ impl Peer {
         }
     }
 
-    /// Writes the key-frame requests that are due; how many.
-    pub(super) fn request_keyframes(&mut self, now: Now) -> usize {
+    /// Bits per second that a viewer can be sent; `None` while nothing limits it.
+    pub(super) fn limit(&self) -> Option<u64> {
+        match &self.role {
+            Role::Viewer(viewer) => viewer.limit(),
+            Role::Publisher(_) => None,
+        }
+    }
+
+    /// What the robot is to keep to, over all its cameras.
+    pub(super) fn set_limit(&mut self, bps: Option<u64>) {
+        if let Role::Publisher(publisher) = &mut self.role {
+            publisher.limit(bps);
+        }
+    }
+
+    /// Writes what is due to be asked of the robot; the number of key frames in it.
+    pub(super) fn ask_robot(&mut self, now: Now) -> usize {
         let Role::Publisher(publisher) = &mut self.role else { return 0 };
         if self.connect_by.is_some() {
             return 0;
@@ -282,7 +304,10 @@ impl Peer {
         let requests = publisher.requests(now.mono);
         let count = requests.len();
         for request in requests {
-            write_pli(&mut self.connection, now.mono, request);
+            write_rtcp(&mut self.connection, now.mono, Box::new(request));
+        }
+        if let Some(advice) = publisher.advice(now.mono) {
+            write_rtcp(&mut self.connection, now.mono, Box::new(advice));
         }
         count
     }
@@ -421,9 +446,9 @@ fn write_rtp(connection: &mut RTCPeerConnection, now: Instant, packet: rtp::Pack
     }
 }
 
-fn write_pli(connection: &mut RTCPeerConnection, now: Instant, request: PictureLossIndication) {
-    let message = RTCMessage::RtcpPacket(String::new(), vec![Box::new(request)]);
+fn write_rtcp(connection: &mut RTCPeerConnection, now: Instant, packet: Box<dyn rtc::rtcp::Packet>) {
+    let message = RTCMessage::RtcpPacket(String::new(), vec![packet]);
     if let Err(error) = connection.handle_write(TaggedRTCMessage { now, message }) {
-        tracing::debug!(%error, "key frame not asked for");
+        tracing::debug!(%error, "feedback not written");
     }
 }

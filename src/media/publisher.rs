@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use curfew_domain::PeerId;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
 use rtc::rtp;
 
+use super::advice::Advice;
 use super::build::BuiltCamera;
 use super::codec::Payload;
 use super::forward::{CameraPacket, Source};
@@ -14,12 +16,17 @@ use super::keyframes::Keyframes;
 pub(super) struct Publisher {
     peer: PeerId,
     cameras: Vec<Camera>,
+    advice: Advice,
 }
+
+/// The sender of feedback that sends no media; what it is called means nothing.
+const SENDER_SSRC: u32 = 1;
 
 struct Camera {
     slot: usize,
     payloads: Vec<Payload>,
     ssrc: Option<u32>,
+    remb: bool,
     keyframes: Keyframes,
 }
 
@@ -31,10 +38,11 @@ impl Publisher {
                 slot: camera.slot,
                 payloads: camera.payloads,
                 ssrc: camera.ssrc,
+                remb: camera.remb,
                 keyframes: Keyframes::new(keyframe_interval),
             })
             .collect();
-        Self { peer, cameras }
+        Self { peer, cameras, advice: Advice::default() }
     }
 
     /// Assigns a packet to the slot of its camera. `None` for streams that were not declared, and for payload types that
@@ -82,13 +90,28 @@ impl Publisher {
             .iter_mut()
             .filter_map(|camera| {
                 let media_ssrc = camera.ssrc?;
-                // The sender of this feedback sends no media, so its SSRC means nothing.
-                camera.keyframes.ask(now).then_some(PictureLossIndication { sender_ssrc: 1, media_ssrc })
+                let request = PictureLossIndication { sender_ssrc: SENDER_SSRC, media_ssrc };
+                camera.keyframes.ask(now).then_some(request)
             })
             .collect()
     }
 
+    /// The slowest viewer that counts takes so much; `None` when none limits the robot.
+    pub(super) fn limit(&mut self, bps: Option<u64>) {
+        self.advice.want(bps);
+    }
+
+    /// What to tell the robot of it now, over all the cameras that take such advice.
+    pub(super) fn advice(&mut self, now: Instant) -> Option<ReceiverEstimatedMaximumBitrate> {
+        let bitrate = self.advice.tell(now)? as f32;
+        let advised = self.cameras.iter().filter(|camera| camera.remb);
+        let ssrcs: Vec<u32> = advised.filter_map(|camera| camera.ssrc).collect();
+        let advice = ReceiverEstimatedMaximumBitrate { sender_ssrc: SENDER_SSRC, bitrate, ssrcs };
+        (!advice.ssrcs.is_empty()).then_some(advice)
+    }
+
     pub(super) fn timeout(&self) -> Option<Instant> {
-        self.cameras.iter().filter_map(|camera| camera.keyframes.timeout()).min()
+        let keyframes = self.cameras.iter().filter_map(|camera| camera.keyframes.timeout());
+        keyframes.chain(self.advice.timeout()).min()
     }
 }

@@ -236,7 +236,7 @@ fn read_video<'a>(lines: &Lines<'a>, formats: impl Iterator<Item = &'a str>, dir
         let Some(format) = Format::parse(encoding(text), fmtp(text)).filter(|_| !known) else { continue };
         let rtx = rtx_of(text).and_then(|rtx| dynamic(rtx));
         video.payloads.push(Payload { payload_type, rtx, format });
-        let kept = ["nack", "nack pli", "ccm fir", "transport-cc"];
+        let kept = ["nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"];
         let offered = lines
             .by_payload("rtcp-fb")
             .filter(|(of, kind)| (of == text || *of == "*") && kept.contains(kind));

@@ -38,6 +38,8 @@ pub struct PeerSpec {
     pub peer: PeerId,
     pub kind: PeerKind,
     pub deadline: BootInstant,
+    /// Whether the robot slows down for this viewer, as it does for those who hold the booking; others may fall behind.
+    pub decides: bool,
 }
 
 /// The server's half of a negotiation. The candidates are in `sdp` as well; no others follow.

@@ -5,7 +5,8 @@ use std::time::Instant;
 use rtc::rtp;
 
 use super::build::BuiltCamera;
-use super::feedback::Wish;
+use super::estimate::{Estimate, Rate};
+use super::feedback::Feedback;
 use super::forward::{CameraPacket, Rewriter};
 use super::history::History;
 use super::queue::DropOldest;
@@ -13,6 +14,8 @@ use super::queue::DropOldest;
 pub(super) struct Viewer {
     streams: Vec<Stream>,
     queue: DropOldest<(usize, CameraPacket)>,
+    estimate: Estimate,
+    rate: Rate,
 }
 
 /// One of the robot's cameras as this viewer gets it.
@@ -28,12 +31,14 @@ pub(super) enum Answered {
     Repairs(Vec<rtp::Packet>),
     /// A key frame is needed of the camera in this slot.
     KeyFrame(usize),
+    /// What the viewer can be sent has become another.
+    Limit,
     /// It was about no stream of this viewer.
     Nothing,
 }
 
 impl Viewer {
-    pub(super) fn new(cameras: Vec<BuiltCamera>, queue_packets: usize) -> Self {
+    pub(super) fn new(now: Instant, cameras: Vec<BuiltCamera>, queue_packets: usize) -> Self {
         let streams = cameras
             .into_iter()
             .map(|camera| Stream {
@@ -42,7 +47,12 @@ impl Viewer {
                 history: History::new(camera.rtx_ssrc),
             })
             .collect();
-        Self { streams, queue: DropOldest::new(queue_packets) }
+        Self {
+            streams,
+            queue: DropOldest::new(queue_packets),
+            estimate: Estimate::default(),
+            rate: Rate::new(now),
+        }
     }
 
     /// Takes a packet of the robot's camera in that slot. A viewer that asked for fewer cameras ignores the others.
@@ -62,24 +72,50 @@ impl Viewer {
             let Some(stream) = self.streams.get_mut(stream) else { continue };
             if let Some((packet, rtx)) = stream.rewriter.rewrite(now, packet) {
                 stream.history.remember(now, &packet, rtx);
+                self.rate.add(now, packet.payload.len());
                 return Some(packet);
             }
         }
         None
     }
 
-    pub(super) fn answer(&mut self, now: Instant, wish: Wish) -> Answered {
-        let (Wish::Again { ssrc, .. } | Wish::KeyFrame { ssrc }) = wish;
-        let Some(stream) = self.streams.iter_mut().find(|stream| stream.rewriter.ssrc() == ssrc) else {
-            return Answered::Nothing;
-        };
-        match wish {
-            Wish::KeyFrame { .. } => Answered::KeyFrame(stream.slot),
-            Wish::Again { lost, .. } => {
-                let history = &mut stream.history;
-                Answered::Repairs(lost.into_iter().filter_map(|lost| history.again(now, lost)).collect())
+    pub(super) fn answer(&mut self, now: Instant, feedback: Feedback) -> Answered {
+        let limit = self.limit();
+        match feedback {
+            Feedback::KeyFrame { ssrc } => {
+                self.stream(ssrc).map_or(Answered::Nothing, |stream| Answered::KeyFrame(stream.slot))
+            }
+            Feedback::Again { ssrc, lost } => match self.stream(ssrc) {
+                Some(Stream { history, .. }) => {
+                    Answered::Repairs(lost.into_iter().filter_map(|lost| history.again(now, lost)).collect())
+                }
+                None => Answered::Nothing,
+            },
+            Feedback::Receives { bps } => {
+                self.estimate.heard(bps);
+                self.limit_after(limit)
+            }
+            Feedback::Report(report) => {
+                if self.stream(report.ssrc).is_some() {
+                    let sent = self.rate.bps(now);
+                    self.estimate.reported(now, report.fraction_lost, sent);
+                }
+                self.limit_after(limit)
             }
         }
+    }
+
+    fn stream(&mut self, ssrc: u32) -> Option<&mut Stream> {
+        self.streams.iter_mut().find(|stream| stream.rewriter.ssrc() == ssrc)
+    }
+
+    /// Bits per second that the viewer can be sent; `None` while nothing limits it.
+    pub(super) fn limit(&self) -> Option<u64> {
+        self.estimate.limit()
+    }
+
+    fn limit_after(&self, before: Option<u64>) -> Answered {
+        if self.limit() == before { Answered::Nothing } else { Answered::Limit }
     }
 
     pub(super) fn has_waiting(&self) -> bool {

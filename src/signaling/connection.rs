@@ -1,5 +1,6 @@
 //! One connection's side of the protocol, on whatever transport carries it.
 
+use std::future::pending;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +12,14 @@ use uuid::Uuid;
 
 use super::Signaling;
 use super::limits::Bucket;
+use super::roster::{Presence, SignOut};
 use crate::actors::{ConnectionId, Joined, OfferTarget, Principal, Refused, RoomHint};
+use crate::api::listener::Place;
 use crate::protocol::{
     ClientMessage, EmergencyStop, Empty, IncomingAnswer, JoinRoom, JoinedRoom, OutgoingCandidate,
     OutgoingOffer, Register, Registered, ServerMessage, SessionDescription, UserRef, UserType,
 };
-use curfew_domain::{PeerId, RoomId};
+use curfew_domain::{PeerId, Reason, RoomId};
 
 /// What the server calls itself towards a robot, in `from`.
 const SERVER: &str = "curfew";
@@ -60,6 +63,10 @@ pub(super) struct Connection {
     /// A token that came with the transport's handshake.
     offered_token: Option<String>,
     who: Option<Principal>,
+    /// Among the registered, once it is.
+    presence: Option<Presence>,
+    /// Among what the listener has open, where it came by the listener.
+    place: Option<Place>,
     room: Option<RoomId>,
     /// The peer that candidates belong to: the last one negotiated here.
     peer: Option<PeerId>,
@@ -67,19 +74,36 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(signaling: Arc<Signaling>, frames: mpsc::Sender<Frame>, token: Option<String>) -> Self {
+    pub(super) fn new(
+        signaling: Arc<Signaling>,
+        frames: mpsc::Sender<Frame>,
+        token: Option<String>,
+        place: Option<Place>,
+    ) -> Self {
         let limits = signaling.limits;
         let bucket = Bucket::new(limits.messages_per_second, limits.message_burst, signaling.clock.boot());
         let id = ConnectionId::new(Uuid::now_v7());
-        Self { signaling, frames, id, offered_token: token, who: None, room: None, peer: None, bucket }
+        Self {
+            signaling,
+            frames,
+            id,
+            offered_token: token,
+            who: None,
+            presence: None,
+            place,
+            room: None,
+            peer: None,
+            bucket,
+        }
     }
 
     /// Serves the connection until either side ends it, then tells the lab that it is gone.
     pub(super) async fn run(mut self, mut incoming: impl Stream<Item = Incoming> + Unpin) {
         let limits = self.signaling.limits;
-        let mut ping = tokio::time::interval(limits.ping_every);
+        let mut ping = tokio::time::interval(limits.silent_for / 3);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let opened = Instant::now();
+        let register_by = opened + limits.register_within;
         let mut heard = opened;
         let frames = self.frames.clone();
         let mut stopping = self.signaling.stopping.clone();
@@ -87,7 +111,11 @@ impl Connection {
             let flow = tokio::select! {
                 () = frames.closed() => Break(()),
                 () = told_to_stop(&mut stopping) => self.close(GOING_AWAY, "the server stops").await,
-                _ = ping.tick() => self.check_alive(opened.elapsed(), heard.elapsed()).await,
+                why = signed_out(&mut self.presence) => self.sign_out(why).await,
+                () = tokio::time::sleep_until(register_by), if self.who.is_none() => {
+                    self.close(POLICY, "register first").await
+                }
+                _ = ping.tick() => self.check_alive(heard.elapsed()).await,
                 event = incoming.next() => {
                     heard = Instant::now();
                     match event {
@@ -103,15 +131,20 @@ impl Connection {
         self.finish().await;
     }
 
-    async fn check_alive(&self, open_for: Duration, silent_for: Duration) -> ControlFlow<()> {
-        let limits = self.signaling.limits;
-        if self.who.is_none() && open_for >= limits.register_within {
-            return self.close(POLICY, "register first").await;
-        }
-        if silent_for >= limits.ping_every * 3 {
-            return Break(());
+    async fn check_alive(&self, silent_for: Duration) -> ControlFlow<()> {
+        if silent_for >= self.signaling.limits.silent_for {
+            return self.close(POLICY, "no answer to pings").await;
         }
         self.frame(Frame::Ping).await
+    }
+
+    async fn sign_out(&self, why: SignOut) -> ControlFlow<()> {
+        match why {
+            SignOut::PasswordChanged => {
+                self.refuse_and_close("bad_token", "The password was changed. Please sign in again.").await
+            }
+            SignOut::Suspended => self.refuse_and_close("suspended", Reason::Suspended.text()).await,
+        }
     }
 
     async fn take(&mut self, event: Incoming) -> ControlFlow<()> {
@@ -182,6 +215,15 @@ impl Connection {
         if user_type != register.user_type {
             let words = "The token is not of the kind that userType names.";
             return self.refuse_and_close("wrong_role", words).await;
+        }
+        let most = self.signaling.limits.connections_per_account;
+        self.presence = self.signaling.roster.enter(&who, self.id, most);
+        if self.presence.is_none() {
+            let words = "You are connected too many times already: close another page first.";
+            return self.refuse_and_close("rate_limited", words).await;
+        }
+        if let Some(place) = &self.place {
+            place.in_use();
         }
         self.who = Some(who);
         self.say(&ServerMessage::Registered(Registered { success: true, user_id, user_type })).await?;
@@ -325,6 +367,17 @@ impl Connection {
             Ok(()) => Continue(()),
             Err(_) => Break(()),
         }
+    }
+}
+
+/// Never for who is not registered.
+async fn signed_out(presence: &mut Option<Presence>) -> SignOut {
+    match presence {
+        Some(Presence { signed_out, .. }) => match signed_out.await {
+            Ok(why) => why,
+            Err(_) => pending().await,
+        },
+        None => pending().await,
     }
 }
 

@@ -1,11 +1,12 @@
 //! The signaling protocol (`docs/PROTOCOL.md`) on its transports.
 //!
 //! `connection` speaks the protocol for one authenticated connection and knows no transport; `websocket` carries it on
-//! warp's WebSocket; `limits` bounds what one connection may send. Nothing here decides who may do what: that is asked
+//! warp's WebSocket; `limits` bounds what one connection may send, `roster` how many there are of one person. Nothing here decides who may do what: that is asked
 //! of [`crate::actors::Lab`], with the identity that the token gave, never with one that a message names.
 
 mod connection;
 mod limits;
+mod roster;
 mod websocket;
 
 use std::future::Future;
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 use crate::actors::{Lab, Principal, Refused};
 use crate::clock::SharedClock;
 
+pub use roster::{Roster, SignOut};
 pub use websocket::routes;
 
 /// Turns a bearer token into who it stands for, or says why it does not.
@@ -39,8 +41,10 @@ pub struct Limits {
     pub message_burst: u32,
     /// How long a connection may stay without `register`.
     pub register_within: Duration,
-    /// How often the server pings; a connection that sent nothing for three of these is gone.
-    pub ping_every: Duration,
+    /// How long a connection may be silent before it is closed; the server pings three times in it.
+    pub silent_for: Duration,
+    /// Registered connections of one account or robot at a time.
+    pub connections_per_account: usize,
     /// How long one frame may wait for a slow reader before the connection is ended.
     pub send_within: Duration,
     /// Messages that wait for a slow reader before the connection is ended.
@@ -54,7 +58,8 @@ impl Default for Limits {
             messages_per_second: 100,
             message_burst: 200,
             register_within: Duration::from_secs(10),
-            ping_every: Duration::from_secs(10),
+            silent_for: Duration::from_secs(30),
+            connections_per_account: 16,
             send_within: Duration::from_secs(10),
             outbox_messages: 256,
         }
@@ -68,6 +73,7 @@ pub struct Signaling {
     pub authenticate: Arc<dyn Authenticate>,
     pub clock: SharedClock,
     pub limits: Limits,
+    pub roster: Roster,
     /// Turns true when the server stops: every connection is closed then, with the code that says so.
     pub stopping: watch::Receiver<bool>,
 }

@@ -13,6 +13,7 @@ use warp::ws::{Message, WebSocket, Ws};
 
 use super::Signaling;
 use super::connection::{Closing, Connection, Frame, Incoming};
+use crate::api::listener::Place;
 
 const SUBPROTOCOL: &str = "curfew.v1";
 const BEARER_SUBPROTOCOL: &str = "bearer.";
@@ -24,11 +25,12 @@ pub fn routes(signaling: Signaling) -> BoxedFilter<(Response,)> {
     warp::path!("ws")
         .and(warp::ws())
         .and(warp::header::headers_cloned())
-        .map(move |ws: Ws, headers: HeaderMap| accept(&signaling, ws, &headers))
+        .and(warp::ext::optional::<Place>())
+        .map(move |ws: Ws, headers: HeaderMap, place| accept(&signaling, ws, &headers, place))
         .boxed()
 }
 
-fn accept(signaling: &Arc<Signaling>, ws: Ws, headers: &HeaderMap) -> Response {
+fn accept(signaling: &Arc<Signaling>, ws: Ws, headers: &HeaderMap, place: Option<Place>) -> Response {
     let offered = offered_subprotocols(headers);
     let token = bearer_header(headers)
         .or_else(|| offered.iter().find_map(|name| name.strip_prefix(BEARER_SUBPROTOCOL)).map(str::to_owned));
@@ -37,7 +39,7 @@ fn accept(signaling: &Arc<Signaling>, ws: Ws, headers: &HeaderMap) -> Response {
     let bytes = signaling.limits.message_bytes;
     // One byte over the limit is answered with words; what is far over it never reaches memory.
     let ws = ws.max_message_size(2 * bytes).max_frame_size(2 * bytes).max_write_buffer_size(16 * bytes);
-    let reply = ws.on_upgrade(move |socket| carry(signaling, socket, token));
+    let reply = ws.on_upgrade(move |socket| carry(signaling, socket, token, place));
     if selected {
         warp::reply::with_header(reply, "sec-websocket-protocol", SUBPROTOCOL).into_response()
     } else {
@@ -63,7 +65,7 @@ fn bearer_header(headers: &HeaderMap) -> Option<String> {
 
 /// Runs one connection to its end. The writer is a task of its own, so that what the server has to say never waits for
 /// what the client asked last.
-async fn carry(signaling: Arc<Signaling>, socket: WebSocket, token: Option<String>) {
+async fn carry(signaling: Arc<Signaling>, socket: WebSocket, token: Option<String>, place: Option<Place>) {
     let send_within = signaling.limits.send_within;
     let (mut sink, stream) = socket.split();
     let (frames, mut queue) = mpsc::channel::<Frame>(signaling.limits.outbox_messages);
@@ -89,7 +91,7 @@ async fn carry(signaling: Arc<Signaling>, socket: WebSocket, token: Option<Strin
             Ok(_) => Incoming::Alive,
             Err(_) => Incoming::TooLarge,
         });
-    Connection::new(signaling, frames, token).run(incoming).await;
+    Connection::new(signaling, frames, token, place).run(incoming).await;
     // What is queued, an error before a close above all, still goes out; `send_within` bounds it.
     let _ = writer.await;
 }

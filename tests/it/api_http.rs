@@ -1,7 +1,5 @@
 //! HTTP itself: health, errors that are no handler's, origins, timeouts, limits, and the way out.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -118,22 +116,6 @@ async fn an_endless_body_is_cut_off_without_being_kept() {
     }
     let reply = exchange(&app, &request).await;
     assert!(reply.starts_with("HTTP/1.1 413"), "{reply}");
-    app.stop().await;
-}
-
-#[tokio::test]
-async fn past_the_limit_connections_wait_until_one_is_closed() {
-    let app = TestApp::start_with(|config| config.limits.connections = 1).await;
-    let first = TcpStream::connect(app.app.http_addr).await.expect("connects");
-    let mut second = TcpStream::connect(app.app.http_addr).await.expect("connects to the backlog");
-    second.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect("sent");
-    let mut reply = [0; 15];
-    let early = tokio::time::timeout(Duration::from_millis(100), second.peek(&mut reply)).await;
-    assert!(early.is_err(), "nobody answers while the first is open");
-    drop(first);
-    second.read_exact(&mut reply).await.expect("answered");
-    assert_eq!(&reply, b"HTTP/1.1 200 OK");
-    drop(second);
     app.stop().await;
 }
 

@@ -6,6 +6,7 @@ mod agent_tls;
 mod api_access;
 mod api_accounts;
 mod api_bookings;
+mod api_connections;
 mod api_http;
 mod api_interventions;
 mod api_robots;

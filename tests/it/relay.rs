@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::support::{ReceivedCamera, Receiver, RobotServer, fact};
 
 fn some_peer(kind: PeerKind, deadline: BootInstant) -> PeerSpec {
-    PeerSpec { peer: PeerId::from(Uuid::from_u128(rand::random())), kind, deadline }
+    PeerSpec { peer: PeerId::from(Uuid::from_u128(rand::random())), kind, deadline, decides: false }
 }
 
 async fn watch(media: &Media, robot: RobotId, deadline: BootInstant) -> (Receiver, ReceivedCamera) {

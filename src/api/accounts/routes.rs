@@ -53,7 +53,7 @@ fn signed_in((access_token, user): (String, User)) -> SignedIn {
 async fn login(call: Call) -> Answer {
     let Login { email, password } = call.json()?;
     let from = match call.via {
-        Via::Network(peer) => Some(peer.ip()),
+        Via::Network(client) => Some(client),
         Via::DataFolder => None,
     };
     Ok(ok(&signed_in(call.api.accounts.sign_in(&email, password, from).await?)))

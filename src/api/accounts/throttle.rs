@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::api::error::Problem;
+use crate::api::listener::one_client;
 use crate::clock::BootInstant;
 
 const WINDOW: Duration = Duration::from_secs(60);
@@ -57,7 +58,7 @@ impl WrongPasswords {
 
 fn pair(from: Option<IpAddr>, email: &str) -> Pair {
     // An e-mail may be as long as a body; what is longer than any address is no different for being longer.
-    (from.map(|ip| ip.to_canonical()), email.trim().to_lowercase().chars().take(254).collect())
+    (from.map(one_client), email.trim().to_lowercase().chars().take(254).collect())
 }
 
 #[cfg(test)]

@@ -4,18 +4,25 @@ import icon from './icon.svg';
 import { session } from './context.js';
 import './pages/admin-bookings.js';
 import './pages/admin-robots.js';
+import './pages/admin-rules.js';
 import './pages/admin-users.js';
 import './pages/bookings.js';
+import './pages/calendar.js';
 import './pages/redeem.js';
 import './pages/robots.js';
 import './pages/sign-in.js';
 import './pages/watch.js';
 import { isOpen, routeOf, TITLES, type Route } from './router.js';
+import { setTheme, theme, type Theme } from './theme.js';
+
+const THEMES: Record<Theme, string> = { system: "System's colours", light: 'Light', dark: 'Dark' };
 
 /** The frame around the pages: who is signed in, where one can go, and which page the fragment names. */
 @customElement('curfew-app')
 export class App extends LitElement {
   @state() private route: Route = this.#take();
+  @state() private open = false;
+  @state() private offline = !navigator.onLine;
   /** Where to go after signing in. */
   #next = '#/robots';
 
@@ -26,6 +33,8 @@ export class App extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     addEventListener('hashchange', this.#go);
+    addEventListener('online', this.#onLine);
+    addEventListener('offline', this.#onLine);
     session.addEventListener('change', this.#go);
     this.#go();
   }
@@ -33,18 +42,23 @@ export class App extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     removeEventListener('hashchange', this.#go);
+    removeEventListener('online', this.#onLine);
+    removeEventListener('offline', this.#onLine);
     session.removeEventListener('change', this.#go);
   }
 
   protected override render() {
     const signedIn = session.current !== null;
     return html`
-      <header class="top">
+      <header class="top" @keydown=${this.#onKey}>
         <a class="skip button" href=${location.hash || '#/'} @click=${this.#skip}>Skip to content</a>
         <a class="brand" href="#/"><img src=${icon} alt="" />Curfew</a>
-        ${signedIn ? this.#navigation() : nothing}
+        ${signedIn ? this.#navigation() : html`<div class="who">${this.#themes()}</div>`}
       </header>
-      <main>${this.#page()}</main>
+      <div role="status">
+        ${this.offline ? html`<p class="offline">This device is offline. What you see may be out of date.</p>` : nothing}
+      </div>
+      <main>${signedIn || isOpen(this.route) ? this.#page() : nothing}</main>
     `;
   }
 
@@ -57,16 +71,20 @@ export class App extends LitElement {
         return html`<curfew-redeem .token=${route.token}></curfew-redeem>`;
       case 'robots':
         return html`<curfew-robots></curfew-robots>`;
+      case 'calendar':
+        return html`<curfew-calendar .robot=${route.robot}></curfew-calendar>`;
       case 'bookings':
         return html`<curfew-bookings></curfew-bookings>`;
       case 'watch':
-        return html`<curfew-watch .booking=${route.booking}></curfew-watch>`;
+        return html`<curfew-watch .booking=${route.booking} .robotId=${route.robot}></curfew-watch>`;
       case 'admin-robots':
         return html`<curfew-admin-robots></curfew-admin-robots>`;
       case 'admin-users':
         return html`<curfew-admin-users></curfew-admin-users>`;
       case 'admin-bookings':
         return html`<curfew-admin-bookings></curfew-admin-bookings>`;
+      case 'admin-rules':
+        return html`<curfew-admin-rules></curfew-admin-rules>`;
       case 'unknown':
         return html`<div class="page"><h1 tabindex="-1">There is no such page</h1><p><a href="#/">To the robots</a></p></div>`;
     }
@@ -77,23 +95,42 @@ export class App extends LitElement {
     const link = (page: Route['page'], href: string, text: string) =>
       html`<a href=${href} aria-current=${this.route.page === page ? 'page' : nothing}>${text}</a>`;
     return html`
-      <nav aria-label="Pages">
-        ${link('robots', '#/robots', 'Robots')} ${link('bookings', '#/bookings', 'My bookings')}
+      <button type="button" class="menu" aria-expanded=${this.open ? 'true' : 'false'} aria-controls="menu" @click=${() => (this.open = !this.open)}>
+        Menu
+      </button>
+      <div class="menu-body" id="menu" ?data-open=${this.open}>
+        <nav aria-label="Pages">
+          ${link('robots', '#/robots', 'Robots')} ${link('calendar', '#/calendar', 'Calendar')}
+          ${link('bookings', '#/bookings', 'My bookings')}
+        </nav>
         ${admin
-          ? html`${link('admin-robots', '#/admin/robots', 'Manage robots')}
-            ${link('admin-users', '#/admin/users', 'People')} ${link('admin-bookings', '#/admin/bookings', 'Sessions')}`
+          ? html`<nav aria-label="Administration" class="admin">
+              ${link('admin-bookings', '#/admin/bookings', 'Sessions')} ${link('admin-robots', '#/admin/robots', 'Fleet')}
+              ${link('admin-users', '#/admin/users', 'People')} ${link('admin-rules', '#/admin/rules', 'Rules')}
+            </nav>`
           : nothing}
-      </nav>
-      <div class="who">
-        <span>${session.current?.user.name}</span>
-        <button type="button" @click=${this.#signOut}>Sign out</button>
+        <div class="who">
+          ${this.#themes()}
+          <span>${session.current?.user.name}</span>
+          <button type="button" @click=${this.#signOut}>Sign out</button>
+        </div>
       </div>
+    `;
+  }
+
+  #themes(): TemplateResult {
+    const chosen = theme();
+    return html`
+      <select class="themes" aria-label="Colours" @change=${(event: Event) => setTheme((event.target as HTMLSelectElement).value as Theme)}>
+        ${(Object.keys(THEMES) as Theme[]).map((one) => html`<option value=${one} ?selected=${one === chosen}>${THEMES[one]}</option>`)}
+      </select>
     `;
   }
 
   #go = () => {
     const before = this.route.page;
     const route = this.#take();
+    this.open = false;
     if (session.current === null && !isOpen(route)) {
       this.#next = location.hash || '#/robots';
       location.replace('#/sign-in');
@@ -126,7 +163,7 @@ export class App extends LitElement {
   async #focusHeading(): Promise<void> {
     await this.updateComplete;
     await new Promise(requestAnimationFrame);
-    const field = this.querySelector<HTMLElement>('[autofocus]');
+    const field = this.querySelector<HTMLElement>('main [autofocus]');
     (field ?? this.querySelector<HTMLElement>('h1'))?.focus({ preventScroll: true });
     scrollTo(0, 0);
   }
@@ -135,6 +172,16 @@ export class App extends LitElement {
   #signOut = () => {
     session.end();
     this.#next = '#/robots';
+  };
+
+  #onLine = () => {
+    this.offline = !navigator.onLine;
+  };
+
+  #onKey = (event: KeyboardEvent) => {
+    if (event.key !== 'Escape' || !this.open) return;
+    this.open = false;
+    this.querySelector<HTMLElement>('.menu')?.focus();
   };
 
   #skip = (event: Event) => {

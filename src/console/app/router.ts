@@ -3,27 +3,39 @@ export type Route =
   | { page: 'sign-in' }
   | { page: 'redeem'; token: string | null }
   | { page: 'robots' }
+  | { page: 'calendar'; robot: string | null }
   | { page: 'bookings' }
-  | { page: 'watch'; booking: string }
+  | { page: 'watch'; booking: string; robot: string | null }
   | { page: 'admin-robots' }
   | { page: 'admin-users' }
   | { page: 'admin-bookings' }
+  | { page: 'admin-rules' }
   | { page: 'unknown' };
 
 /** Reads `#/robots`, `#/watch/ID` and so on; the empty fragment is the list of robots. */
 export function routeOf(fragment: string): Route {
-  const [first = '', second = '', ...rest] = parts(fragment);
-  if (rest.length > 0) return { page: 'unknown' };
+  const [first = '', second = '', third = '', ...rest] = parts(fragment);
+  if (rest.length > 0 || (third !== '' && first !== 'watch')) return { page: 'unknown' };
   switch (first) {
     case '':
       return { page: 'robots' };
     case 'redeem':
       return { page: 'redeem', token: second === '' ? null : second };
     case 'watch':
-      return second === '' ? { page: 'bookings' } : { page: 'watch', booking: second };
+      // An administrator's look into a room names its robot, since there is no booking to ask.
+      return second === '' ? { page: 'bookings' } : { page: 'watch', booking: second, robot: third === '' ? null : third };
+    case 'calendar':
+      return { page: 'calendar', robot: second === '' ? null : second };
     case 'admin':
-      if (second === 'robots' || second === 'users' || second === 'bookings') return { page: `admin-${second}` };
-      return { page: 'unknown' };
+      switch (second) {
+        case 'robots':
+        case 'users':
+        case 'bookings':
+        case 'rules':
+          return { page: `admin-${second}` };
+        default:
+          return { page: 'unknown' };
+      }
     case 'sign-in':
     case 'robots':
     case 'bookings':
@@ -43,11 +55,13 @@ export const TITLES: Record<Route['page'], string> = {
   'sign-in': 'Sign in',
   redeem: 'Set your password',
   robots: 'Robots',
+  calendar: 'Calendar',
   bookings: 'My bookings',
   watch: 'Watch',
   'admin-robots': 'Manage robots',
   'admin-users': 'Manage people',
   'admin-bookings': 'Manage sessions',
+  'admin-rules': "The lab's rules",
   unknown: 'Not found',
 };
 

@@ -1,4 +1,4 @@
-import type { BookingStatus } from './api/types.js';
+import type { Booking, BookingStatus } from './api/types.js';
 
 /** Why a session ended, as a sentence about it. Causes are the domain's, snake case. */
 const CAUSES: Record<string, string> = {
@@ -30,6 +30,21 @@ const STATUSES: Record<BookingStatus, string> = {
 
 export function statusInWords(status: BookingStatus): string {
   return STATUSES[status] ?? status;
+}
+
+const REJECTIONS: Record<string, string> = {
+  slot_taken: 'The robot was taken at that time.',
+  account_busy: 'You had another booking at that time.',
+  outside_rules: "The lab's rules did not allow it.",
+  suspended: 'The account was suspended.',
+};
+
+/** What became of a booking and why, as a sentence; empty where its status says it all. */
+export function becameInWords({ status, cause, rejected }: Pick<Booking, 'status' | 'cause' | 'rejected'>): string {
+  if (status === 'rejected') return REJECTIONS[rejected ?? ''] ?? '';
+  if (status === 'no_show') return 'Nobody came, so the time was given back.';
+  const expected = (status === 'ended' && cause === 'window_closed') || (status === 'cancelled' && cause === 'cancelled');
+  return expected || !cause ? '' : causeInWords(cause);
 }
 
 /** A warning before the end. */

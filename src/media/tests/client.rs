@@ -18,6 +18,7 @@ use rtc::peer_connection::state::RTCPeerConnectionState;
 use rtc::peer_connection::transport::RTCIceCandidateInit;
 use rtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
 use rtc::rtp;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpRtxParameters, RtpCodecKind,
@@ -52,6 +53,8 @@ pub(super) struct Client {
     /// Key frames that were asked of this robot, by instant, and of which of its cameras.
     pub(super) keyframes_asked: Vec<Instant>,
     pub(super) cameras_asked: Vec<u32>,
+    /// The bitrates that this robot was told to keep to.
+    pub(super) advised: Vec<(Instant, u64)>,
     next_frame: u32,
     next_sequence: u16,
     payload_type: u8,
@@ -100,6 +103,7 @@ impl Client {
             by_stream: BTreeMap::new(),
             keyframes_asked: Vec::new(),
             cameras_asked: Vec::new(),
+            advised: Vec::new(),
             next_frame: 0,
             next_sequence: rand::random(),
             payload_type: 0,
@@ -230,6 +234,13 @@ impl Client {
         self.connection.handle_write(TaggedRTCMessage { now, message }).expect("written");
     }
 
+    /// Says what this viewer can receive.
+    pub(super) fn say_it_receives(&mut self, now: Instant, bitrate: f32) {
+        let remb = ReceiverEstimatedMaximumBitrate { sender_ssrc: 1, bitrate, ssrcs: self.sections.clone() };
+        let message = RTCMessage::RtcpPacket(String::new(), vec![Box::new(remb)]);
+        self.connection.handle_write(TaggedRTCMessage { now, message }).expect("written");
+    }
+
     pub(super) fn poll(&mut self) {
         while let Some(TaggedRTCMessage { message, now }) = self.connection.poll_read() {
             match message {
@@ -239,6 +250,10 @@ impl Client {
                         if let Some(asked) = packet.as_any().downcast_ref::<PictureLossIndication>() {
                             self.keyframes_asked.push(now);
                             self.cameras_asked.push(asked.media_ssrc - PRIMARY);
+                        }
+                        let any = packet.as_any();
+                        if let Some(remb) = any.downcast_ref::<ReceiverEstimatedMaximumBitrate>() {
+                            self.advised.push((now, remb.bitrate as u64));
                         }
                     }
                 }

@@ -148,7 +148,10 @@ impl FarEnd {
         self.connection.set_local_description(offer).await.expect("own offer");
         self.wait("candidates", |seen| matches!(seen, Seen::Gathered)).await;
         let offer = self.connection.local_description().await.expect("an offer").sdp;
-        let answer = media.answer(PeerSpec { peer: peer(n), kind, deadline }, offer).await.expect("answered");
+        let answer = media
+            .answer(PeerSpec { peer: peer(n), kind, deadline, decides: false }, offer)
+            .await
+            .expect("answered");
         assert!(answer.candidates[0].candidate.contains(&format!(" {} typ host", media.local_addr().port())));
         let answer = RTCSessionDescription::answer(answer.sdp).expect("an answer");
         self.connection.set_remote_description(answer).await.expect("accepted");
@@ -265,7 +268,7 @@ async fn limits_are_refused_with_their_reason() {
     let config = MediaConfig { max_peers: 1, max_candidates: 3, max_sdp: 8 * 1024, ..config() };
     let (media, _events) = Media::start(config, SystemClock::shared()).expect("started");
     let hour = SystemClock.boot().saturating_add(Duration::from_secs(3_600));
-    let spec = |n| PeerSpec { peer: peer(n), kind: viewer_kind(7), deadline: hour };
+    let spec = |n| PeerSpec { peer: peer(n), kind: viewer_kind(7), deadline: hour, decides: false };
     let offer = |sdp: &str| format!("{}{sdp}", "v=0\r\n");
     let refused = |sdp: String| media.answer(spec(9), sdp);
     assert_eq!(refused("x".repeat(9_000)).await, Err(MediaError::TooLarge { limit: 8 * 1024 }));

@@ -4,6 +4,7 @@
 mod cameras;
 mod client;
 mod deadline;
+mod limits;
 mod loopback;
 mod offers;
 mod relay;

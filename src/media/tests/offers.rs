@@ -42,7 +42,7 @@ fn builder() -> Builder {
 
 fn answer_as(kind: PeerKind, offer: &str) -> Result<Answer, MediaError> {
     let deadline = BootInstant::default().saturating_add(Duration::from_secs(60));
-    let spec = PeerSpec { peer: peer(1), kind, deadline };
+    let spec = PeerSpec { peer: peer(1), kind, deadline, decides: false };
     builder().build(Instant::now(), spec, offer).map(|built| built.answer)
 }
 
@@ -78,6 +78,7 @@ fn a_browsers_offer_is_answered_section_by_section() {
         "a=fmtp:97 apt=96",
         "a=fmtp:107 apt=106",
         "a=rtcp-fb:96 nack pli",
+        "a=rtcp-fb:96 goog-remb",
         "a=setup:passive",
         "a=candidate:1 1 udp 2130706431 203.0.113.1 8189 typ host",
         "a=candidate:2 1 udp 2130706175 2001:db8::1 8189 typ host",
@@ -85,7 +86,7 @@ fn a_browsers_offer_is_answered_section_by_section() {
     ] {
         assert!(video.contains(&format!("{line}\r\n")), "{line} is missing in\n{video}");
     }
-    for absent in ["VP9", "flexfec", "goog-remb", "transport-cc", "extmap"] {
+    for absent in ["VP9", "flexfec", "transport-cc", "extmap"] {
         assert!(!answer.sdp.contains(absent), "{absent}");
     }
     assert_eq!(video.matches("a=ssrc-group:FID").count(), 1);
@@ -146,7 +147,7 @@ fn a_robot_that_sends_is_answered_with_feedback() {
         .replace("a=extmap:5", "a=msid:robot front\r\na=ssrc-group:FID 11 12\r\na=ssrc:11 cname:x\r\na=ssrc:12 cname:x\r\na=extmap:5");
     let answer = answer_as(publisher_kind(), &offer).expect("answered");
     let video = sections(&answer.sdp)[1];
-    for line in ["a=recvonly", "a=rtcp-fb:96 transport-cc", "a=rtcp-fb:96 nack"] {
+    for line in ["a=recvonly", "a=rtcp-fb:96 transport-cc", "a=rtcp-fb:96 goog-remb", "a=rtcp-fb:96 nack"] {
         assert!(video.contains(&format!("{line}\r\n")), "{line} is missing in\n{video}");
     }
     assert!(

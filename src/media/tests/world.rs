@@ -67,6 +67,7 @@ pub(super) struct World {
     /// Clients behind a NAT, by the address the server sees.
     nat: BTreeMap<SocketAddr, u128>,
     flights: u64,
+    next_decides: bool,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -134,6 +135,7 @@ impl World {
             in_flight: BinaryHeap::new(),
             nat: BTreeMap::new(),
             flights: 0,
+            next_decides: false,
         }
     }
 
@@ -174,6 +176,12 @@ impl World {
         self.negotiate(n, client, publisher_kind(), deadline);
     }
 
+    /// Adds a viewer that holds the booking.
+    pub(super) fn add_holder(&mut self, n: u128, in_room: u128, deadline: BootInstant, cameras: usize) {
+        self.next_decides = true;
+        self.add_viewer(n, in_room, deadline, cameras);
+    }
+
     pub(super) fn add_viewer(&mut self, n: u128, in_room: u128, deadline: BootInstant, cameras: usize) {
         let client = Client::viewer(self.mono(), Self::address(n), cameras);
         self.negotiate(n, client, viewer_kind(in_room), deadline);
@@ -182,7 +190,8 @@ impl World {
     fn negotiate(&mut self, n: u128, mut client: Client, kind: PeerKind, deadline: BootInstant) {
         let now = self.now();
         let offer = client.offer(now.mono);
-        let spec = PeerSpec { peer: peer(n), kind, deadline };
+        let decides = std::mem::take(&mut self.next_decides);
+        let spec = PeerSpec { peer: peer(n), kind, deadline, decides };
         let built = self.builder.build(now.mono, spec, &offer).expect("answered");
         let answer = built.answer.sdp.clone();
         self.core.register(now, built).expect("registered");

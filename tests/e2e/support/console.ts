@@ -10,6 +10,18 @@ export async function signIn(page: Page, demo: Demo, account: Pick<Account, 'ema
   await expect(page.getByRole('heading', { level: 1, name: 'Robots' })).toBeVisible();
 }
 
+/** Makes every page of this tab begin signed in, as after a reload. Call before the first `goto`. */
+export async function signedIn(page: Page, demo: Demo, role: Account['role']): Promise<void> {
+  const { email, password } = demo.account(role);
+  const reply = await fetch(`${demo.facts.url}/auth/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ email, password }),
+  });
+  const { access_token: token, user } = (await reply.json()) as { access_token: string; user: unknown };
+  await page.addInitScript((kept) => sessionStorage.setItem('curfew.sign-in', kept), JSON.stringify({ token, user }));
+}
+
 /** Opens the watch page of a booking in the signed-in tab. */
 export async function openWatch(page: Page, booking: string): Promise<void> {
   await page.evaluate((id) => {

@@ -4,15 +4,19 @@ import type {
   Booking,
   Health,
   IssuedCredential,
+  LabRules,
   List,
   NewBooking,
   NewRobot,
   NewUser,
+  OneTimeLink,
   Robot,
   Robots,
+  Role,
   ScheduledSlot,
   SignedIn,
   User,
+  Watch,
   WebRtcConfig,
 } from './types.js';
 
@@ -25,7 +29,7 @@ export interface ClientOptions {
 }
 
 interface Ask {
-  method?: 'GET' | 'POST' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   body?: unknown;
   /** Sent without a token, and a 401 is an answer about the body, not about who is signed in. */
   open?: boolean;
@@ -57,8 +61,13 @@ export class Client {
   booking = (id: string) => this.#ask<Booking>(`/bookings/${part(id)}`);
   book = (body: NewBooking) => this.#ask<Booking>('/bookings', { body });
   cancel = (id: string) => this.#ask<unknown>(`/bookings/${part(id)}`, { method: 'DELETE' });
+  extend = (id: string, endsAt: string) =>
+    this.#ask<Booking>(`/bookings/${part(id)}/extend`, { body: { ends_at: endsAt } });
+  invite = (id: string, email: string) => this.#ask<Booking>(`/bookings/${part(id)}/guests`, { body: { email } });
   terminate = (id: string, reason: string) =>
     this.#ask<unknown>(`/admin/bookings/${part(id)}/terminate`, { body: { reason } });
+  moveEnd = (id: string, which: 'extend' | 'shorten', endsAt: string, reason: string) =>
+    this.#ask<unknown>(`/admin/bookings/${part(id)}/${which}`, { body: { ends_at: endsAt, reason } });
 
   webrtcConfig = () => this.#ask<WebRtcConfig>('/webrtc/config');
 
@@ -66,8 +75,27 @@ export class Client {
   addRobot = (body: NewRobot) => this.#ask<Robot>('/admin/robots', { body });
   issueCredential = (robot: string) =>
     this.#ask<IssuedCredential>(`/admin/robots/${part(robot)}/credentials`, { body: {} });
+  revokeCredential = (robot: string, credential: string) =>
+    this.#ask<unknown>(`/admin/robots/${part(robot)}/credentials/${part(credential)}`, { method: 'DELETE' });
+  retireRobot = (robot: string, reason: string) =>
+    this.#ask<unknown>(`/admin/robots/${part(robot)}`, { method: 'DELETE', body: { reason } });
+  watch = (robot: string, reason: string) => this.#ask<Watch>(`/admin/robots/${part(robot)}/watch`, { body: { reason } });
+  maintain = (robot: string, body: { ends_at?: string; reason: string }) =>
+    this.#ask<unknown>(`/admin/robots/${part(robot)}/maintenance`, { body });
+  endMaintenance = (robot: string) =>
+    this.#ask<unknown>(`/admin/robots/${part(robot)}/maintenance`, { method: 'DELETE' });
+  stop = (robot: string, reason: string) =>
+    this.#ask<unknown>(`/admin/robots/${part(robot)}/emergency-stop`, { body: { reason } });
+  clearStop = (robot: string, reason: string) =>
+    this.#ask<unknown>(`/admin/robots/${part(robot)}/clear-stop`, { body: { reason } });
+  rules = () => this.#ask<LabRules>('/admin/rules');
+  changeRules = (rules: LabRules, reason: string) =>
+    this.#ask<LabRules>('/admin/rules', { method: 'PUT', body: reason === '' ? rules : { ...rules, reason } });
   adminUsers = () => this.#list<User>('/admin/users', null);
   addUser = (body: NewUser) => this.#ask<User>('/admin/users', { body });
+  updateUser = (id: string, body: { role?: Role; suspended?: boolean; reason?: string }) =>
+    this.#ask<User>(`/admin/users/${part(id)}`, { method: 'PATCH', body });
+  resetLink = (id: string) => this.#ask<OneTimeLink>(`/admin/users/${part(id)}/reset-link`, { body: {} });
 
   #list<Item>(route: string, after: string | null): Promise<List<Item>> {
     return this.#ask<List<Item>>(`${route}?${query(after === null ? { limit: '1000' } : { limit: '1000', after })}`);

@@ -23,9 +23,15 @@ export interface Robot {
   name: string;
   type: string;
   online: boolean;
+  publishing?: boolean;
   cameras: string[];
   maintenance?: boolean;
+  emergency_stop?: boolean;
   retired?: boolean;
+  /** When it was last heard of; for admins. */
+  last_seen?: string | null;
+  /** Its credentials that are good still; for admins. */
+  credentials?: string[];
 }
 
 export interface Robots {
@@ -51,8 +57,12 @@ export interface Booking {
   ends_at: string;
   room_id: string | null;
   status: BookingStatus;
+  /** Accounts that were invited. */
+  guests?: string[];
   /** Why it ended or was cancelled, once it was. */
   cause?: string | null;
+  /** Why it was rejected: a code. */
+  rejected?: string | null;
 }
 
 export interface List<Item> {
@@ -69,26 +79,58 @@ export interface ScheduledSlot {
   name?: string;
 }
 
-/** One bookable slot; date and times are in the lab's own time zone. */
+/** One bookable slot. */
 export interface AvailableSlot {
-  date: string;
-  start_time: string;
-  end_time: string;
-  robot_type: string;
-  duration_hours: number;
+  starts_at: string;
+  ends_at: string;
 }
 
 export interface AvailableSlots {
   date: string;
   robot_type: string;
   available_slots: AvailableSlot[];
+  /** Times of the day in the lab's zone; the same twice where it never closes. */
+  working_hours: { start: string; end: string };
+  /** Hours. */
+  max_session_duration: number;
+  /** Hours. */
+  slot_duration: number;
   /** The lab's time zone, an IANA name. */
-  zone?: string;
+  zone: string;
 }
 
-export type NewBooking =
-  | { robot_id: string; starts_at: string; ends_at: string }
-  | { robot_type: string; date: string; start_time: string; end_time: string };
+export type NewBooking = { starts_at: string; ends_at: string } & ({ robot_id: string } | { robot_type: string });
+
+/** The lab's rules as admins change them; what this console does not know of is given back as it came. */
+export interface LabRules {
+  zone: string;
+  open_hours: { from: string; to: string } | null;
+  slot_minutes: number;
+  min_minutes: number;
+  max_minutes: number;
+  days_ahead: number;
+  lead_minutes: number;
+  buffer_s: number;
+  closures: string[];
+  viewer_limit: number;
+  watch_minutes: number;
+  watch_is_silent: boolean;
+  no_robot_grace_s: number | null;
+  no_show_after_s: number | null;
+  [other: string]: unknown;
+}
+
+/** A room that an admin may look into. */
+export interface Watch {
+  room_id: string;
+  ends_at: string;
+}
+
+/** A link that works once. */
+export interface OneTimeLink {
+  url: string;
+  expires_at: string;
+}
 
 export interface WebRtcConfig {
   ice_servers: RTCIceServer[];
@@ -105,6 +147,7 @@ export interface NewRobot {
   slug: string;
   name: string;
   type: string;
+  cameras?: string[];
 }
 
 export interface NewUser {

@@ -1,103 +1,127 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
-import { inWords } from '../api/problem.js';
-import type { Booking, Robot } from '../api/types.js';
+import type { Booking, Robot, User } from '../api/types.js';
 import { api, clock, readClock } from '../context.js';
-import { field, Page } from '../parts/page.js';
-import { countdown, windowText } from '../time/format.js';
-import { statusInWords } from '../words.js';
+import { showBooking, type ShownBooking } from '../parts/booking.js';
+import { empty, LoadingPage } from '../parts/loading-page.js';
+import { field } from '../parts/page.js';
+import { table, type Column } from '../parts/table.js';
+import { reasonField, tag } from '../parts/tag.js';
+import { clock as timeOfDay, duration, windowText } from '../time/format.js';
 
-const REFRESH_MS = 5000;
+const MINUTE_MS = 60_000;
+const CHANGES = [15, 30, 60];
 
-/** Sessions that run or are to come, and ending one with a reason. */
+/** Sessions that run or are to come, and ending, lengthening or shortening one with a reason. */
 @customElement('curfew-admin-bookings')
-export class AdminBookingsPage extends Page {
-  @state() private bookings: Booking[] | null = null;
+export class AdminBookingsPage extends LoadingPage {
+  protected override readonly refreshMs = 5000;
+  @state() private bookings: Booking[] = [];
   @state() private robots = new Map<string, Robot>();
-  @state() private asking: string | null = null;
-  #refresh: ReturnType<typeof setInterval> | undefined;
+  @state() private people = new Map<string, User>();
+  #tick: ReturnType<typeof setInterval> | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
-    void this.#load();
     void readClock();
-    this.#refresh = setInterval(() => void this.#load(), REFRESH_MS);
+    this.#tick = setInterval(() => this.requestUpdate(), 1000);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    clearInterval(this.#refresh);
+    clearInterval(this.#tick);
   }
 
   protected override render() {
-    const now = clock.now();
-    const ahead = (this.bookings ?? [])
-      .filter((booking) => ['requested', 'confirmed', 'active'].includes(booking.status))
-      .filter((booking) => Date.parse(booking.ends_at) > now)
-      .sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at));
     return html`
       <div class="page">
         <h1 tabindex="-1">Sessions</h1>
-        ${this.outcome()}
-        ${this.bookings !== null && ahead.length === 0 ? html`<p class="card muted">Nothing runs or is booked.</p>` : nothing}
-        <ul class="page">${ahead.map((booking) => this.#card(booking, now))}</ul>
+        ${this.outcome()} ${this.content(() => this.#list())}
       </div>
     `;
   }
 
-  #card(booking: Booking, now: number): TemplateResult {
-    const [startsAt, endsAt] = [Date.parse(booking.starts_at), Date.parse(booking.ends_at)];
-    const running = startsAt <= now;
-    const robot = booking.robot_id === null ? undefined : this.robots.get(booking.robot_id);
+  #list(): TemplateResult {
+    const now = clock.now();
+    const ahead = this.bookings
+      .map((booking) => showBooking(booking, this.robots, now))
+      .filter((shown) => shown.ahead)
+      .sort((a, b) => a.startsAt - b.startsAt);
+    if (ahead.length === 0) return empty('Nothing runs and nothing is booked.', html`<a class="button" href="#/calendar">To the calendar</a>`);
+    const columns: Column<ShownBooking>[] = [
+      { head: 'Robot', names: true, cell: ({ robot }) => robot },
+      { head: 'Holder', cell: ({ booking }) => this.people.get(booking.user_id)?.name ?? 'Unknown' },
+      { head: 'Window', cell: ({ startsAt, endsAt }) => windowText(startsAt, endsAt, now) },
+      { head: 'State', cell: ({ status, tone, left }) => html`${tag(status, tone)} <span class="left muted">${left}</span>` },
+      { head: 'Actions', cell: (shown) => this.#actions(shown) },
+    ];
+    return table('Sessions that run or are booked', columns, ahead, ({ booking }) => booking.id);
+  }
+
+  #actions(shown: ShownBooking): TemplateResult {
+    const which = html`<span class="unseen"> ${shown.robot} ${timeOfDay(shown.startsAt)}</span>`;
     return html`
-      <li class="card">
-        <div class="row between">
-          <h2>${robot?.name ?? booking.robot_type}</h2>
-          <span class="tag ${running ? 'good' : ''}">${running ? 'Running now' : statusInWords(booking.status)}</span>
-        </div>
+      <button type="button" @click=${() => this.#move(shown, 'extend')}>Extend…${which}</button>
+      <button type="button" @click=${() => this.#move(shown, 'shorten')}>Shorten…${which}</button>
+      <button type="button" class="danger" @click=${() => this.#terminate(shown)}>Terminate…${which}</button>
+    `;
+  }
+
+  #terminate({ booking, robot, running }: ShownBooking): void {
+    this.ask({
+      title: running ? `End the session with ${robot} now?` : `Take back the booking of ${robot}?`,
+      body: html`
         <p>
-          ${windowText(startsAt, endsAt, now)}
-          <span class="left muted">${running ? `· ${countdown(endsAt - now)} left` : ''}</span>
+          ${running ? 'Every picture of it stops at once.' : 'The time is given back for others to book.'} This cannot be
+          undone, and it is written into the log under your name.
         </p>
-        ${this.asking === booking.id ? this.#reason(booking) : this.#ask(booking)}
-      </li>
-    `;
-  }
-
-  #ask(booking: Booking): TemplateResult {
-    return html`
-      <div><button type="button" class="danger" @click=${() => (this.asking = booking.id)}>Terminate…</button></div>
-    `;
-  }
-
-  #reason(booking: Booking): TemplateResult {
-    return html`
-      <form class="row" @submit=${(event: SubmitEvent) => this.#terminate(event, booking)}>
-        <label>Reason, shown to the holder <input name="reason" maxlength="500" required autofocus /></label>
-        <button class="danger" ?disabled=${this.pending}>End it now</button>
-        <button type="button" @click=${() => (this.asking = null)}>Keep it</button>
-      </form>
-    `;
-  }
-
-  #terminate(event: SubmitEvent, booking: Booking): void {
-    event.preventDefault();
-    const reason = field(event.target as HTMLFormElement, 'reason');
-    void this.attempt(async () => {
-      await api.terminate(booking.id, reason);
-      this.asking = null;
-      this.done = 'The session is ended.';
-      await this.#load();
+        ${reasonField('shown to the holder')}
+      `,
+      act: 'End it now',
+      keep: 'Keep it',
+      grave: true,
+      run: async (form) => {
+        await api.terminate(booking.id, field(form, 'reason'));
+        return 'The session is ended.';
+      },
     });
   }
 
-  async #load(): Promise<void> {
-    try {
-      const [bookings, robots] = await Promise.all([api.bookings(), api.robots()]);
-      this.bookings = bookings.items;
-      this.robots = new Map(robots.registry.map((robot) => [robot.id, robot]));
-    } catch (thrown) {
-      this.problem = inWords(thrown);
-    }
+  #move({ booking, robot, endsAt }: ShownBooking, which: 'extend' | 'shorten'): void {
+    const sign = which === 'extend' ? 1 : -1;
+    const ends = CHANGES.map((minutes) => ({ minutes, at: endsAt + sign * minutes * MINUTE_MS }));
+    const sensible = ends.filter(({ at }) => at > clock.now());
+    const body = html`
+      <p>
+        It ends at ${timeOfDay(endsAt)} now.
+        ${which === 'extend' ? 'Bookings in the way of a later end are displaced, and their holders told.' : nothing}
+      </p>
+      <label>
+        ${which === 'extend' ? 'Later by' : 'Earlier by'}
+        <select name="to" required>
+          ${sensible.map(({ minutes, at }) => html`<option value=${at}>${duration(minutes * MINUTE_MS)}, at ${timeOfDay(at)}</option>`)}
+        </select>
+      </label>
+      ${reasonField('shown to the holder')}
+    `;
+    this.ask({
+      title: which === 'extend' ? `Extend the session with ${robot}` : `Shorten the session with ${robot}`,
+      body: sensible.length === 0 ? html`<p>Too little is left of it to shorten: terminate it instead.</p>` : body,
+      act: which === 'extend' ? 'Extend' : 'Shorten',
+      keep: 'Leave it',
+      run: async (form) => {
+        const to = Number(field(form, 'to'));
+        if (to === 0) return '';
+        await api.moveEnd(booking.id, which, new Date(to).toISOString(), field(form, 'reason'));
+        return `The session with ${robot} ends at ${timeOfDay(to)}.`;
+      },
+    });
+  }
+
+  protected override async load(): Promise<void> {
+    const [bookings, robots, people] = await Promise.all([api.bookings(), api.robots(), api.adminUsers()]);
+    this.bookings = bookings.items;
+    this.robots = new Map(robots.registry.map((robot) => [robot.id, robot]));
+    this.people = new Map(people.items.map((person) => [person.id, person]));
   }
 }

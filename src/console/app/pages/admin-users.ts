@@ -1,80 +1,154 @@
-import { html, nothing } from 'lit';
+import { html, nothing, type TemplateResult } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
-import { inWords } from '../api/problem.js';
 import type { Role, User } from '../api/types.js';
-import { api } from '../context.js';
-import { field, Page, secretField } from '../parts/page.js';
+import { api, session } from '../context.js';
+import { LoadingPage } from '../parts/loading-page.js';
+import { field, secretField } from '../parts/page.js';
+import '../parts/secret.js';
+import { table, type Column } from '../parts/table.js';
+import { reasonField, tag } from '../parts/tag.js';
+import { clock as timeOfDay } from '../time/format.js';
 
+const ROLES: Record<Role, string> = {
+  viewer: 'Viewer: books and watches',
+  admin: 'Admin: everything',
+  auditor: 'Auditor: reads the log',
+};
+
+/** The people: adding them, their role, suspending them, and letting them set a new password. */
 @customElement('curfew-admin-users')
-export class AdminUsersPage extends Page {
-  @state() private users: User[] | null = null;
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    void this.#load();
-  }
+export class AdminUsersPage extends LoadingPage {
+  protected override readonly refreshMs = 15_000;
+  @state() private users: User[] = [];
 
   protected override render() {
     return html`
       <div class="page">
-        <h1 tabindex="-1">Manage people</h1>
-        ${this.outcome()}
-        <ul class="grid">
-          ${this.users?.map(
-            (user) => html`
-              <li class="card">
-                <div class="row between">
-                  <h2>${user.name}</h2>
-                  <span class="tag">${user.role}</span>
-                </div>
-                <p class="muted small">${user.email}</p>
-                ${user.suspended === true ? html`<p><span class="tag bad">Suspended</span></p>` : nothing}
-              </li>
-            `,
-          )}
-        </ul>
-        <form class="card form" @submit=${this.#add}>
-          <h2>Add a person</h2>
-          <div class="row">
-            <label>Name <input name="name" autocomplete="off" required /></label>
-            <label>E-mail <input name="email" type="email" autocomplete="off" required /></label>
-            <label>Password <input name="password" type="password" autocomplete="new-password" minlength="8" required /></label>
-            <label>
-              Role
-              <select name="role">
-                <option value="viewer">Viewer</option>
-                <option value="admin">Admin</option>
-                <option value="auditor">Auditor</option>
-              </select>
-            </label>
-          </div>
-          <div><button class="primary" ?disabled=${this.pending}>Add person</button></div>
-        </form>
+        <div class="heading">
+          <h1 tabindex="-1">People</h1>
+          <button type="button" class="primary" @click=${this.#add}>Add a person</button>
+        </div>
+        ${this.outcome()} ${this.content(() => this.#list())}
       </div>
     `;
   }
 
-  #add = (event: SubmitEvent) => {
-    event.preventDefault();
-    const form = event.target as HTMLFormElement;
-    void this.attempt(async () => {
-      const user = await api.addUser({
-        name: field(form, 'name'),
-        email: field(form, 'email'),
-        password: secretField(form, 'password'),
-        role: field(form, 'role') as Role,
-      });
-      form.reset();
-      this.done = `${user.name} is added.`;
-      await this.#load();
+  #list(): TemplateResult {
+    const columns: Column<User>[] = [
+      { head: 'Name', names: true, cell: ({ name }) => name },
+      { head: 'E-mail', cell: ({ email }) => email },
+      { head: 'Role', cell: ({ role, suspended }) => html`${tag(role, role === 'admin' ? 'mine' : 'plain')} ${suspended === true ? tag('suspended', 'bad') : nothing}` },
+      { head: 'Actions', cell: (user) => this.#actions(user) },
+    ];
+    return table('People with an account', columns, this.users, ({ id }) => id);
+  }
+
+  #actions(user: User): TemplateResult {
+    const name = html`<span class="unseen"> ${user.name}</span>`;
+    const own = user.id === session.current?.user.id;
+    return html`
+      <button type="button" @click=${() => this.#reset(user)}>Reset link…${name}</button>
+      ${own
+        ? html`<span class="muted small">This is you</span>`
+        : html`
+            <button type="button" @click=${() => this.#role(user)}>Role…${name}</button>
+            <button type="button" class=${user.suspended === true ? '' : 'danger'} @click=${() => this.#suspend(user)}>
+              ${user.suspended === true ? 'Reinstate…' : 'Suspend…'}${name}
+            </button>
+          `}
+    `;
+  }
+
+  #role(user: User): void {
+    this.ask({
+      title: `Role of ${user.name}`,
+      body: roleField(user.role),
+      act: 'Change role',
+      keep: 'Leave it',
+      run: async (form) => {
+        const role = field(form, 'role') as Role;
+        await api.updateUser(user.id, { role });
+        return `${user.name} is ${role === 'viewer' ? 'a viewer' : `an ${role}`} now.`;
+      },
+    });
+  }
+
+  #suspend(user: User): void {
+    const suspended = user.suspended !== true;
+    this.ask({
+      title: suspended ? `Suspend ${user.name}?` : `Reinstate ${user.name}?`,
+      body: html`
+        <p>${suspended ? 'Running sessions end at once and bookings are cancelled. The account cannot sign in until it is reinstated.' : 'The account can sign in and book again.'}</p>
+        ${suspended ? reasonField('for the log') : nothing}
+      `,
+      act: suspended ? 'Suspend' : 'Reinstate',
+      keep: 'Leave it',
+      grave: suspended,
+      run: async (form) => {
+        await api.updateUser(user.id, suspended ? { suspended, reason: field(form, 'reason') } : { suspended });
+        return `${user.name} is ${suspended ? 'suspended' : 'reinstated'}.`;
+      },
+    });
+  }
+
+  #reset(user: User): void {
+    this.ask({
+      title: `A reset link for ${user.name}`,
+      body: 'Whoever opens the link sets a new password for this account. It works once, and it is shown once: give it to this person only.',
+      act: 'Make the link',
+      keep: 'Leave it',
+      run: async () => {
+        const { url, expires_at } = await api.resetLink(user.id);
+        queueMicrotask(() => this.#show(user, url, Date.parse(expires_at)));
+        return '';
+      },
+    });
+  }
+
+  #show(user: User, url: string, expiresAt: number): void {
+    this.ask({
+      title: `Reset link for ${user.name}`,
+      body: html`
+        <p>Good until ${timeOfDay(expiresAt)}. It cannot be shown again.</p>
+        <curfew-secret .value=${url}></curfew-secret>
+      `,
+      act: 'I have copied it',
+      run: () => Promise.resolve(''),
+    });
+  }
+
+  #add = () => {
+    const body = html`
+      <label>Name <input name="name" autocomplete="off" required /></label>
+      <label>E-mail <input name="email" type="email" autocomplete="off" required /></label>
+      <label>First password <input name="password" type="password" autocomplete="new-password" minlength="8" required /></label>
+      ${roleField('viewer')}
+    `;
+    this.ask({
+      title: 'Add a person',
+      body,
+      act: 'Add person',
+      keep: 'Leave it',
+      run: async (form) => {
+        const [name, email, password] = [field(form, 'name'), field(form, 'email'), secretField(form, 'password')];
+        const user = await api.addUser({ name, email, password, role: field(form, 'role') as Role });
+        return `${user.name} is added.`;
+      },
     });
   };
 
-  async #load(): Promise<void> {
-    try {
-      this.users = (await api.adminUsers()).items;
-    } catch (thrown) {
-      this.problem = inWords(thrown);
-    }
+  protected override async load(): Promise<void> {
+    this.users = (await api.adminUsers()).items;
   }
+}
+
+function roleField(chosen: Role): TemplateResult {
+  return html`
+    <label>
+      Role
+      <select name="role">
+        ${(Object.keys(ROLES) as Role[]).map((role) => html`<option value=${role} ?selected=${role === chosen}>${ROLES[role]}</option>`)}
+      </select>
+    </label>
+  `;
 }

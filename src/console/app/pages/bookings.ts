@@ -1,126 +1,169 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
+import { repeat } from 'lit/directives/repeat.js';
 import type { Booking, Robot } from '../api/types.js';
-import { api, clock, readClock } from '../context.js';
-import { Page } from '../parts/page.js';
-import { inWords } from '../api/problem.js';
-import { countdown, duration, windowText } from '../time/format.js';
-import { causeInWords, statusInWords } from '../words.js';
+import { api, clock, readClock, session } from '../context.js';
+import { showBooking, type ShownBooking } from '../parts/booking.js';
+import { empty, LoadingPage } from '../parts/loading-page.js';
+import { field } from '../parts/page.js';
+import { tag } from '../parts/tag.js';
+import { clock as timeOfDay, duration, windowText } from '../time/format.js';
+import { becameInWords } from '../words.js';
 
-const REFRESH_MS = 10_000;
+const EXTENSIONS = [15, 30, 60];
+const EARLIER = 20;
+const MINUTE_MS = 60_000;
 
 @customElement('curfew-bookings')
-export class BookingsPage extends Page {
-  @state() private bookings: Booking[] | null = null;
+export class BookingsPage extends LoadingPage {
+  protected override readonly refreshMs = 10_000;
+  @state() private bookings: Booking[] = [];
   @state() private robots = new Map<string, Robot>();
-  @state() private asking: string | null = null;
   #tick: ReturnType<typeof setInterval> | undefined;
-  #refresh: ReturnType<typeof setInterval> | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
-    void this.#load();
     void readClock();
     this.#tick = setInterval(() => this.requestUpdate(), 1000);
-    this.#refresh = setInterval(() => void this.#load(), REFRESH_MS);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     clearInterval(this.#tick);
-    clearInterval(this.#refresh);
   }
 
   protected override render() {
-    const now = clock.now();
-    const all = [...(this.bookings ?? [])].sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at));
-    const coming = all.filter((booking) => isAhead(booking, now));
-    const past = all.filter((booking) => !isAhead(booking, now)).reverse();
     return html`
       <div class="page">
         <div class="heading">
           <h1 tabindex="-1">My bookings</h1>
-          <a class="button" href="#/robots">Book a robot</a>
+          <a class="button" href="#/calendar">Book a robot</a>
         </div>
-        ${this.outcome()}
-        ${this.bookings === null && this.problem === null ? html`<p class="muted" role="status">Loading…</p>` : nothing}
-        ${this.bookings !== null && coming.length === 0
-          ? html`<p class="card muted">Nothing is booked. Choose a robot to begin.</p>`
-          : nothing}
-        <ul class="page">${coming.map((booking) => this.#card(booking, now))}</ul>
-        ${past.length > 0
-          ? html`<h2>Earlier</h2><ul class="page">${past.slice(0, 20).map((booking) => this.#card(booking, now))}</ul>`
-          : nothing}
+        ${this.outcome()} ${this.content(() => this.#lists())}
       </div>
     `;
   }
 
-  #card(booking: Booking, now: number): TemplateResult {
-    const [startsAt, endsAt] = [Date.parse(booking.starts_at), Date.parse(booking.ends_at)];
-    const ahead = isAhead(booking, now);
-    const running = ahead && startsAt <= now;
-    const left = running ? `${countdown(endsAt - now)} left` : ahead ? `starts in ${duration(startsAt - now)}` : '';
-    const robot = booking.robot_id === null ? undefined : this.robots.get(booking.robot_id);
+  #lists(): TemplateResult {
+    const now = clock.now();
+    const all = this.bookings.map((booking) => showBooking(booking, this.robots, now)).sort((a, b) => a.startsAt - b.startsAt);
+    const ahead = all.filter((shown) => shown.ahead);
+    const past = all.filter((shown) => !shown.ahead).reverse();
     return html`
-      <li class="card">
-        <div class="row between">
-          <h2>${robot?.name ?? booking.robot_type}</h2>
-          <span class="tag ${tone(booking, running)}">${running ? 'Running now' : statusInWords(booking.status)}</span>
+      ${ahead.length === 0
+        ? empty('You have nothing booked.', html`<a class="button primary" href="#/calendar">Choose a free time</a>`)
+        : html`<ul class="page">${repeat(ahead, ({ booking }) => booking.id, (shown) => this.#card(shown, now))}</ul>`}
+      ${past.length === 0 ? nothing : this.#earlier(past.slice(0, EARLIER), now)}
+    `;
+  }
+
+  #card(shown: ShownBooking, now: number): TemplateResult {
+    const { booking, robot, startsAt, endsAt, running } = shown;
+    const guests = booking.guests?.length ?? 0;
+    const own = booking.user_id === session.current?.user.id;
+    return html`
+      <li class="card booked ${running ? 'running' : ''}">
+        <div class="booked-what">
+          <div class="row"><h2>${robot}</h2> ${tag(shown.status, shown.tone)} ${own ? nothing : tag('You are a guest')}</div>
+          <p>${windowText(startsAt, endsAt, now)} <span class="muted">(${duration(endsAt - startsAt)})</span></p>
+          ${guests > 0 && own ? html`<p class="muted small">${guests === 1 ? '1 guest' : `${guests} guests`} invited</p>` : nothing}
         </div>
-        <p>${windowText(startsAt, endsAt, now)} <span class="left muted">${left === '' ? '' : `· ${left}`}</span></p>
-        ${booking.cause ? html`<p class="muted small">${causeInWords(booking.cause)}</p>` : nothing}
-        ${ahead ? this.#actions(booking, running) : nothing}
+        <p class="left ${running && endsAt - now <= 5 * MINUTE_MS ? 'urgent' : ''}">${shown.left}</p>
+        <div class="row">
+          <a class="button ${running ? 'primary' : ''}" href="#/watch/${booking.id}">${running ? 'Watch' : 'Open'}<span class="unseen"> ${robot}</span></a>
+          ${own ? this.#changes(shown) : nothing}
+        </div>
       </li>
     `;
   }
 
-  #actions(booking: Booking, running: boolean): TemplateResult {
-    if (this.asking === booking.id) {
-      return html`
-        <div class="row" role="group" aria-label="Confirm">
-          <p>${running ? 'End this session now?' : 'Cancel this booking?'}</p>
-          <button type="button" class="danger" ?disabled=${this.pending} @click=${() => this.#cancel(booking)}>
-            ${running ? 'End it' : 'Cancel it'}
-          </button>
-          <button type="button" @click=${() => (this.asking = null)}>Keep it</button>
-        </div>
-      `;
-    }
+  #changes(shown: ShownBooking): TemplateResult {
+    const { robot } = shown;
     return html`
-      <div class="row">
-        <a class="button ${running ? 'primary' : ''}" href="#/watch/${booking.id}">Watch</a>
-        <button type="button" class="danger" @click=${() => (this.asking = booking.id)}>Cancel</button>
-      </div>
+      <button type="button" @click=${() => this.#extend(shown)}>Extend<span class="unseen"> ${robot}</span></button>
+      <button type="button" @click=${() => this.#invite(shown)}>Invite<span class="unseen"> to ${robot}</span></button>
+      <button type="button" class="danger" @click=${() => this.#cancel(shown)}>Cancel<span class="unseen"> ${robot}</span></button>
     `;
   }
 
-  #cancel(booking: Booking): void {
-    void this.attempt(async () => {
-      await api.cancel(booking.id);
-      this.asking = null;
-      this.done = 'The booking is cancelled.';
-      await this.#load();
+  #earlier(past: ShownBooking[], now: number): TemplateResult {
+    return html`
+      <h2>Earlier</h2>
+      <ul class="card earlier">
+        ${past.map(
+          ({ booking, robot, startsAt, endsAt, status, tone }) => html`
+            <li>
+              <strong>${robot}</strong>
+              <span>${windowText(startsAt, endsAt, now)}</span>
+              ${tag(status, tone)}
+              <span class="muted small">${becameInWords(booking)}</span>
+            </li>
+          `,
+        )}
+      </ul>
+    `;
+  }
+
+  #extend({ booking, robot, endsAt }: ShownBooking): void {
+    const body = html`
+      <p>${robot} is yours until ${timeOfDay(endsAt)}. It can be extended where the time after it is free.</p>
+      <label>
+        Extend by
+        <select name="minutes">
+          ${EXTENSIONS.map((minutes) => html`<option value=${minutes}>${duration(minutes * MINUTE_MS)}, until ${timeOfDay(endsAt + minutes * MINUTE_MS)}</option>`)}
+        </select>
+      </label>
+    `;
+    this.ask({
+      title: 'Extend the booking',
+      body,
+      act: 'Extend',
+      keep: 'Leave it',
+      run: async (form) => {
+        const until = new Date(endsAt + Number(field(form, 'minutes')) * MINUTE_MS);
+        const extended = await api.extend(booking.id, until.toISOString());
+        return `Extended: ${robot} is yours until ${timeOfDay(Date.parse(extended.ends_at))}.`;
+      },
     });
   }
 
-  async #load(): Promise<void> {
-    try {
-      const [bookings, robots] = await Promise.all([api.myBookings(), api.robots()]);
-      this.bookings = bookings.items;
-      this.robots = new Map(robots.registry.map((robot) => [robot.id, robot]));
-    } catch (thrown) {
-      this.problem = inWords(thrown);
-    }
+  #invite({ booking, robot }: ShownBooking): void {
+    const body = html`
+      <p>A guest watches ${robot} with you for as long as your booking lasts, and needs an account here.</p>
+      <label>E-mail of the guest <input name="email" type="email" autocomplete="off" required /></label>
+    `;
+    this.ask({
+      title: 'Invite a guest',
+      body,
+      act: 'Invite',
+      keep: 'Leave it',
+      run: async (form) => {
+        const email = field(form, 'email');
+        await api.invite(booking.id, email);
+        return `${email} is invited. Send them the way in: ${location.origin}/#/watch/${booking.id}`;
+      },
+    });
   }
-}
 
-function isAhead(booking: Booking, now: number): boolean {
-  const open = ['requested', 'confirmed', 'active'].includes(booking.status);
-  return open && Date.parse(booking.ends_at) > now;
-}
+  #cancel({ booking, robot, running, startsAt, endsAt }: ShownBooking): void {
+    this.ask({
+      title: running ? 'End this session now?' : 'Cancel this booking?',
+      body: running
+        ? `The picture of ${robot} stops at once, also for your guests, and the rest of the time is given back.`
+        : `${robot}, ${windowText(startsAt, endsAt, clock.now())}, is given back for others to book.`,
+      act: running ? 'End it' : 'Cancel it',
+      keep: 'Keep it',
+      grave: true,
+      run: async () => {
+        await api.cancel(booking.id);
+        return running ? 'The session is ended.' : 'The booking is cancelled.';
+      },
+    });
+  }
 
-function tone(booking: Booking, running: boolean): string {
-  if (running) return 'good';
-  if (booking.status === 'rejected') return 'bad';
-  return booking.status === 'requested' ? 'warn' : '';
+  protected override async load(): Promise<void> {
+    const [bookings, robots] = await Promise.all([api.myBookings(), api.robots()]);
+    this.bookings = bookings.items;
+    this.robots = new Map(robots.registry.map((robot) => [robot.id, robot]));
+  }
 }

@@ -14,6 +14,8 @@ const DESCRIBE_AFTER_MS = 1500;
 @customElement('curfew-watch')
 export class WatchPage extends Page {
   @property({ attribute: false }) booking = '';
+  /** The robot of a room that is no booking's: an administrator's look into it. */
+  @property({ attribute: false }) robotId: string | null = null;
   @state() private details: Booking | null = null;
   @state() private robot: Robot | null = null;
   @state() private over = false;

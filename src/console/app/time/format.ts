@@ -1,3 +1,5 @@
+import { addDays, browserZone, localTime } from './zone.js';
+
 /** Milliseconds left until `endsAt`, never negative. */
 export function leftMs(endsAt: number, now: number): number {
   return Math.max(0, endsAt - now);
@@ -22,45 +24,60 @@ export function duration(ms: number): string {
   return rest === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${rest} min`;
 }
 
-const clockFormat = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-const exactFormat = new Intl.DateTimeFormat(undefined, {
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  hourCycle: 'h23',
-});
-const dayFormat = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short' });
+const SHAPES = {
+  clock: { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
+  exact: { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' },
+  day: { weekday: 'short', day: 'numeric', month: 'short' },
+  longDay: { weekday: 'long', day: 'numeric', month: 'long' },
+} satisfies Record<string, Intl.DateTimeFormatOptions>;
 
-/** Time of day here, to the minute. */
-export function clock(at: number): string {
-  return clockFormat.format(at);
+const FORMATS = new Map<string, Intl.DateTimeFormat>();
+
+/** In the language that the console speaks. */
+function format(shape: keyof typeof SHAPES, at: number, zone: string): string {
+  const key = `${shape} ${zone}`;
+  let found = FORMATS.get(key);
+  if (found === undefined) {
+    found = new Intl.DateTimeFormat('en-GB', { ...SHAPES[shape], timeZone: zone });
+    FORMATS.set(key, found);
+  }
+  return found.format(at);
+}
+
+/** Time of day to the minute, here unless a zone is named. */
+export function clock(at: number, zone = browserZone()): string {
+  return format('clock', at, zone);
 }
 
 /** Time of day here, to the second. */
 export function exactClock(at: number): string {
-  return exactFormat.format(at);
+  return format('exact', at, browserZone());
 }
 
 /** The day as seen from `now`: `today`, `tomorrow` or a short date. */
-export function day(at: number, now: number): string {
-  const days = Math.round((midnight(at) - midnight(now)) / 86_400_000);
-  if (days === 0) return 'today';
-  if (days === 1) return 'tomorrow';
-  return dayFormat.format(at);
+export function day(at: number, now: number, zone = browserZone()): string {
+  const [date, today] = [localTime(zone, at).date, localTime(zone, now).date];
+  if (date === today) return 'today';
+  if (date === addDays(today, 1)) return 'tomorrow';
+  return format('day', at, zone);
+}
+
+/** `Sunday 22 November`. */
+export function longDay(at: number, zone = browserZone()): string {
+  return format('longDay', at, zone).replace(',', '');
+}
+
+/** `Sun 22 Nov`. */
+export function shortDay(at: number, zone = browserZone()): string {
+  return format('day', at, zone).replace(',', '');
 }
 
 /** A window: `today, 14:00 – 15:00`. */
-export function windowText(startsAt: number, endsAt: number, now: number): string {
-  return `${day(startsAt, now)}, ${clock(startsAt)} – ${clock(endsAt)}`;
+export function windowText(startsAt: number, endsAt: number, now: number, zone = browserZone()): string {
+  return `${day(startsAt, now, zone)}, ${clock(startsAt, zone)} – ${clock(endsAt, zone)}`;
 }
 
 /** `YYYY-MM-DD` here. */
 export function isoDate(at: number): string {
-  const date = new Date(at);
-  const two = (n: number) => String(n).padStart(2, '0');
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-}
-
-function midnight(at: number): number {
-  return new Date(at).setHours(0, 0, 0, 0);
+  return localTime(browserZone(), at).date;
 }

@@ -1,0 +1,251 @@
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { customElement, property, query } from 'lit/decorators.js';
+import { vars } from '../parts/vars.js';
+import { clock, longDay, shortDay } from '../time/format.js';
+import { localTime } from '../time/zone.js';
+import { dragged, overlaps, type Bounds, type Draft, type Span } from './draft.js';
+import { gaps, instantAt, layOut, place, rowAt, type Day, type Grid, type Place } from './geometry.js';
+import { keyed } from './keys.js';
+import { closedOn, hoursShown, within, type Block, type Column, type LabTimes } from './model.js';
+
+/** Fewer pixels than this are a click and no drag. */
+const CLICK_PX = 5;
+
+type Grip = 'new' | 'start' | 'end';
+
+interface Drag {
+  grip: Grip;
+  column: number;
+  anchor: number;
+  pressedAt: number;
+  isDrag: boolean;
+}
+
+/**
+ * Days or robots beside each other: what is free, what is taken, and a window to choose by pointer or keys.
+ *
+ * Fires `draft` with the chosen `Draft` or null, `book` when Enter asks for it, and `step` with -1 or 1 when the keys leave
+ * the days shown.
+ */
+@customElement('curfew-calendar-grid')
+export class CalendarGrid extends LitElement {
+  @property({ attribute: false }) columns: readonly Column[] = [];
+  @property({ attribute: false }) times!: LabTimes;
+  @property({ attribute: false }) bounds!: Bounds;
+  @property({ attribute: false }) draft: Draft | null = null;
+  @property({ attribute: false }) view: 'day' | 'week' = 'day';
+  @property({ attribute: false }) now = 0;
+  /** Whether one may choose, or only look. */
+  @property({ attribute: false }) choosing = true;
+  @query('.cal-scroll') private scroller!: HTMLElement | null;
+  #grid: Grid = { rows: [], days: [] };
+  #drag: Drag | null = null;
+
+  protected override createRenderRoot(): this {
+    return this;
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (!changed.has('columns') && !changed.has('times')) return;
+    const { from, to } = hoursShown(this.times);
+    const dates = [...new Set(this.columns.map(({ date }) => date))];
+    const grid = layOut(this.times.zone, dates, from, to);
+    const byDate = new Map(grid.days.map((day) => [day.date, day]));
+    this.#grid = { rows: grid.rows, days: this.columns.map(({ date }) => byDate.get(date) ?? { date, starts: [] }) };
+  }
+
+  protected override updated(changed: PropertyValues<this>): void {
+    if (changed.has('view') || changed.get('columns')?.length === 0) this.#scrollToWhatMatters();
+  }
+
+  protected override render() {
+    const count = { '--columns': this.columns.length, '--rows': this.#grid.rows.length };
+    return html`
+      <div class="cal-scroll">
+        <div
+          class="cal"
+          ${vars(count)}
+          role=${this.choosing ? 'application' : 'region'}
+          aria-label="Calendar"
+          aria-roledescription=${this.choosing ? 'calendar' : nothing}
+          aria-describedby="calendar-keys"
+          tabindex="0"
+          @keydown=${this.#onKey}
+        >
+          <div class="cal-corner"></div>
+          ${this.columns.map((column) => this.#head(column))}
+          <div class="cal-hours" aria-hidden="true">${this.#hours()}</div>
+          ${this.columns.map((column, index) => this.#column(column, index))}
+        </div>
+      </div>
+    `;
+  }
+
+  #head({ target, date }: Column): TemplateResult {
+    const { zone } = this.times;
+    const today = date === localTime(zone, this.now).date;
+    const noon = Date.parse(`${date}T12:00:00Z`);
+    return html`
+      <div class="cal-head ${today && this.view === 'week' ? 'today' : ''}">
+        ${this.view === 'week' ? shortDay(noon, 'UTC') : target.name}
+      </div>
+    `;
+  }
+
+  #hours() {
+    return this.#grid.rows.map(({ minute, again }, row) =>
+      minute % 60 !== 0
+        ? nothing
+        : html`<span ${vars({ '--top': row })}>${String(minute / 60).padStart(2, '0')}:00${again ? ' again' : ''}</span>`,
+    );
+  }
+
+  #column(column: Column, index: number): TemplateResult {
+    const day = this.#grid.days[index]!;
+    const taken = column.blocks;
+    const lines = closedOn(column.date, this.times);
+    return html`
+      <div
+        class="cal-day"
+        data-column=${index}
+        @pointerdown=${this.#press}
+        @pointermove=${this.#move}
+        @pointerup=${this.#release}
+        @pointercancel=${() => (this.#drag = null)}
+      >
+        ${lines.map((span) => this.#at(day, span, 'closed', nothing))}
+        ${gaps(day).map((gap) => html`<div class="cal-block skipped" ${vars(css(gap))} title="This day has no such time: the clocks are changed"></div>`)}
+        ${column.free.map((slot) => this.#at(day, slot, 'free', html`<span class="unseen">free</span>`))}
+        ${taken.map((block) => this.#block(day, block))}
+        ${this.#past(day)} ${this.#draftIn(column, day)} ${this.#nowLine(day)}
+      </div>
+    `;
+  }
+
+  #block(day: Day, block: Block) {
+    const { zone } = this.times;
+    const hours = `${clock(block.startsAt, zone)} – ${clock(block.endsAt, zone)}`;
+    const kind = block.mine ? 'mine' : 'taken';
+    return this.#at(day, block, kind, html`<b>${block.text}</b> <span>${hours}</span>`, `${block.text}, ${hours}`);
+  }
+
+  #at(day: Day, { startsAt, endsAt }: Span, kind: string, inside: unknown, title = '') {
+    const found = place(day, startsAt, endsAt);
+    if (found === null) return nothing;
+    return html`<div class="cal-block ${kind}" ${vars(css(found))} title=${title === '' ? nothing : title}>${inside}</div>`;
+  }
+
+  /** What is over already, under a veil. */
+  #past(day: Day) {
+    const row = rowAt(day, this.now);
+    return row === 0 ? nothing : html`<div class="cal-past" ${vars({ '--height': row })}></div>`;
+  }
+
+  #nowLine(day: Day) {
+    const row = rowAt(day, this.now);
+    const shown = row > 0 && row < day.starts.length;
+    return shown ? html`<div class="cal-now" ${vars({ '--top': row })}></div>` : nothing;
+  }
+
+  #draftIn(column: Column, day: Day) {
+    const { draft } = this;
+    if (draft === null || draft.column !== column.target.key) return nothing;
+    const found = place(day, draft.startsAt, draft.endsAt);
+    if (found === null) return nothing;
+    const { zone } = this.times;
+    const wrong = draft.endsAt <= this.now || column.blocks.some((block) => overlaps(block, draft));
+    return html`
+      <div class="cal-block draft ${wrong ? 'wrong' : ''}" ${vars(css(found))}>
+        <b>${clock(draft.startsAt, zone)} – ${clock(draft.endsAt, zone)}</b>
+        <i class="grip start" data-grip="start"></i>
+        <i class="grip end" data-grip="end"></i>
+      </div>
+    `;
+  }
+
+  /** Shows the morning of the day, or now with a little before it. */
+  #scrollToWhatMatters(): void {
+    const day = this.#grid.days.find(({ starts }) => rowIsToday(starts, this.now));
+    const row = day === undefined ? this.#grid.rows.findIndex(({ minute }) => minute >= 480) : rowAt(day, this.now) - 2;
+    const height = this.querySelector('.cal-day')?.clientHeight ?? 0;
+    if (this.scroller !== null) this.scroller.scrollTop = (Math.max(0, row) / Math.max(1, this.#grid.rows.length)) * height;
+  }
+
+  #press = (event: PointerEvent) => {
+    if (!this.choosing || event.button !== 0) return;
+    const found = this.#under(event);
+    if (found === null) return;
+    const grip = (event.target as HTMLElement).dataset['grip'];
+    const kind: Grip = grip === 'start' || grip === 'end' ? grip : 'new';
+    // A finger scrolls the day; it chooses by a tap, and changes what is chosen by its ends.
+    if (event.pointerType !== 'touch' || kind !== 'new') (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
+    const { draft } = this;
+    const anchor = kind === 'new' || draft === null ? found.at : kind === 'start' ? draft.endsAt - 1 : draft.startsAt;
+    this.#drag = { grip: kind, column: found.column, anchor, pressedAt: event.clientY, isDrag: kind !== 'new' };
+  };
+
+  #move = (event: PointerEvent) => {
+    const drag = this.#drag;
+    if (drag === null || (event.pointerType === 'touch' && drag.grip === 'new')) return;
+    if (Math.abs(event.clientY - drag.pressedAt) > CLICK_PX) drag.isDrag = true;
+    const found = drag.isDrag ? this.#under(event, drag.column) : null;
+    const column = this.columns[drag.column];
+    if (found === null || column === undefined) return;
+    const chosen = within(dragged(column.target.key, drag.anchor, found.at, this.bounds), drag.anchor, column.blocks);
+    if (chosen !== null) this.#choose(chosen);
+  };
+
+  #release = (event: PointerEvent) => {
+    const drag = this.#drag;
+    this.#drag = null;
+    const column = this.columns[drag?.column ?? -1];
+    if (drag === null || drag.isDrag || column === undefined) return;
+    if (event.pointerType === 'touch' && Math.abs(event.clientY - drag.pressedAt) > CLICK_PX) return;
+    const slot = column.free.find(({ startsAt, endsAt }) => startsAt <= drag.anchor && drag.anchor < endsAt);
+    const usual = Math.min(this.times.slotMinutes, this.times.longestMinutes) * 60_000;
+    const start = dragged(column.target.key, drag.anchor, drag.anchor, this.bounds);
+    const chosen = slot === undefined
+      ? within({ ...start, endsAt: start.startsAt + usual }, drag.anchor, column.blocks)
+      : { column: column.target.key, ...slot };
+    if (chosen !== null) this.#choose(chosen);
+  };
+
+  #under(event: PointerEvent, index = Number((event.currentTarget as HTMLElement).dataset['column'])): { column: number; at: number } | null {
+    const box = this.querySelector(`[data-column="${index}"]`)?.getBoundingClientRect();
+    const day = this.#grid.days[index];
+    if (box === undefined || day === undefined || box.height === 0) return null;
+    const at = instantAt(day, ((event.clientY - box.top) / box.height) * day.starts.length);
+    return at === null ? null : { column: index, at };
+  }
+
+  #onKey = (event: KeyboardEvent) => {
+    if (!this.choosing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { columns, bounds, times, draft, now, view } = this;
+    const done = keyed(event, { columns, bounds, times, draft, now, view });
+    if (done === null) return;
+    event.preventDefault();
+    if (done.book === true) this.dispatchEvent(new CustomEvent('book'));
+    if (done.draft !== undefined) this.#choose(done.draft);
+    if (done.step !== undefined) this.dispatchEvent(new CustomEvent('step', { detail: done.step }));
+    void this.updateComplete.then(() => this.querySelector('.draft')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }));
+  };
+
+  #choose(draft: Draft | null): void {
+    this.dispatchEvent(new CustomEvent('draft', { detail: draft }));
+  }
+}
+
+function css({ top, height }: Place) {
+  return { '--top': top, '--height': height };
+}
+
+function rowIsToday(starts: readonly (number | null)[], now: number): boolean {
+  const shown = starts.filter((start) => start !== null);
+  const [first, last] = [shown[0], shown.at(-1)];
+  return first !== undefined && last !== undefined && first <= now && now < last + 1_800_000;
+}
+
+/** A chosen window in words, for those who hear it. */
+export function draftInWords(draft: Draft, name: string, zone: string): string {
+  return `${name}, ${longDay(draft.startsAt, zone)}, ${clock(draft.startsAt, zone)} to ${clock(draft.endsAt, zone)}`;
+}

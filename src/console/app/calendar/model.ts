@@ -1,0 +1,132 @@
+import type { AvailableSlots, Robot, ScheduledSlot } from '../api/types.js';
+import { clock } from '../time/format.js';
+import { addDays, dayStart, instantOf } from '../time/zone.js';
+import { allTaken, overlaps, type Draft, type Span } from './draft.js';
+
+/** What one books: a robot, or any robot of a type. */
+export interface Target {
+  /** `robot:ID` or `type:TYPE`. */
+  key: string;
+  name: string;
+  type: string;
+  robots: readonly string[];
+}
+
+export interface Block extends Span {
+  mine: boolean;
+  text: string;
+}
+
+/** What is known of one target on one day. */
+export interface Column {
+  target: Target;
+  date: string;
+  /** Where it cannot be had, and what of that is one's own; in order. */
+  blocks: Block[];
+  /** The slots that the lab offers and that are free. */
+  free: Span[];
+}
+
+/** What the lab's rules say about choosing, as far as everybody may know them. */
+export interface LabTimes {
+  zone: string;
+  slotMinutes: number;
+  longestMinutes: number;
+  /** Minutes of the day; null where the lab never closes. */
+  open: { from: number; to: number } | null;
+}
+
+/** The targets there are: each robot, and each type that has more than one. */
+export function targetsOf(robots: readonly Robot[]): Target[] {
+  const types = [...new Set(robots.map(({ type }) => type))];
+  const groups = types.map((type) => ({ type, members: robots.filter((robot) => robot.type === type) }));
+  return [
+    ...groups
+      .filter(({ members }) => members.length > 1)
+      .map(({ type, members }) => ({
+        key: `type:${type}`,
+        name: `Any ${type}`,
+        type,
+        robots: members.map(({ id }) => id),
+      })),
+    ...robots.map(({ id, name, type }) => ({ key: `robot:${id}`, name, type, robots: [id] })),
+  ];
+}
+
+export function columnOf(
+  target: Target,
+  date: string,
+  schedule: readonly ScheduledSlot[],
+  offered: AvailableSlots | undefined,
+  zone: string,
+): Column {
+  const [from, to] = [dayStart(zone, date), dayStart(zone, addDays(date, 1))];
+  const concerning = schedule
+    .filter(({ robot_id }) => target.robots.includes(robot_id))
+    .map((slot) => ({ ...slot, startsAt: Date.parse(slot.starts_at), endsAt: Date.parse(slot.ends_at) }))
+    .filter((slot) => overlaps(slot, { startsAt: from, endsAt: to }));
+  const single = target.robots.length === 1;
+  const others = concerning.filter(({ mine }) => single && !mine);
+  const taken = [
+    ...concerning.filter(({ mine }) => mine).map((slot) => block(slot, true, 'Yours')),
+    ...others.map((slot) => block(slot, false, slot.name ?? 'Taken')),
+    ...(single ? [] : allTaken(concerning, target.robots.length).map((span) => block(span, false, 'All taken'))),
+  ].sort((a, b) => a.startsAt - b.startsAt);
+  const free = (offered?.available_slots ?? [])
+    .map(({ starts_at, ends_at }) => ({ startsAt: Date.parse(starts_at), endsAt: Date.parse(ends_at) }))
+    .filter((slot) => !taken.some((other) => overlaps(slot, other)));
+  return { target, date, blocks: taken, free };
+}
+
+export function labTimes(slots: AvailableSlots): LabTimes {
+  const { start, end } = slots.working_hours;
+  const minutes = (text: string) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3, 5));
+  return {
+    zone: slots.zone,
+    slotMinutes: Math.max(1, Math.round(slots.slot_duration * 60)),
+    longestMinutes: Math.max(1, Math.round(slots.max_session_duration * 60)),
+    open: start === end ? null : { from: minutes(start), to: minutes(end) === 0 ? 1440 : minutes(end) },
+  };
+}
+
+/** Why a choice cannot be booked as things are known here; null when it can be tried. */
+export function objection(draft: Draft, blocks: readonly Block[], times: LabTimes, now: number): string | null {
+  if (draft.endsAt <= now) return 'This time is over.';
+  const other = blocks.find((block) => overlaps(block, draft));
+  if (other !== undefined) {
+    return other.mine ? 'You have a booking at this time.' : `Taken from ${clock(other.startsAt, times.zone)} to ${clock(other.endsAt, times.zone)}.`;
+  }
+  if (draft.endsAt - draft.startsAt > times.longestMinutes * 60_000) return `At most ${times.longestMinutes} minutes can be booked at once.`;
+  return null;
+}
+
+/** Keeps a drag from `anchor` within the free stretch around it; null where there is none. */
+export function within(draft: Draft, anchor: number, blocks: readonly Block[]): Draft | null {
+  if (blocks.some(({ startsAt, endsAt }) => startsAt <= anchor && anchor < endsAt)) return null;
+  const before = Math.max(...blocks.map(({ endsAt }) => (endsAt <= anchor ? endsAt : -Infinity)), -Infinity);
+  const after = Math.min(...blocks.map(({ startsAt }) => (startsAt > anchor ? startsAt : Infinity)), Infinity);
+  return { ...draft, startsAt: Math.max(draft.startsAt, before), endsAt: Math.min(draft.endsAt, after) };
+}
+
+/** The hours worth showing: the open ones with a little around them, and whatever is booked outside them. */
+export function hoursShown(times: LabTimes): { from: number; to: number } {
+  if (times.open === null) return { from: 0, to: 1440 };
+  const hour = (minute: number) => Math.floor(minute / 60) * 60;
+  return { from: Math.max(0, hour(times.open.from - 1)), to: Math.min(1440, hour(times.open.to + 119)) };
+}
+
+/** The stretches of a day on which the lab is closed. */
+export function closedOn(date: string, times: LabTimes): Span[] {
+  if (times.open === null) return [];
+  const [from, to] = [dayStart(times.zone, date), dayStart(times.zone, addDays(date, 1))];
+  const opens = instantOf(times.zone, date, times.open.from);
+  const closes = times.open.to === 1440 ? to : instantOf(times.zone, date, times.open.to);
+  return [
+    { startsAt: from, endsAt: opens },
+    { startsAt: closes, endsAt: to },
+  ].filter(({ startsAt, endsAt }) => endsAt > startsAt);
+}
+
+function block({ startsAt, endsAt }: Span, mine: boolean, text: string): Block {
+  return { startsAt, endsAt, mine, text };
+}

@@ -1,0 +1,90 @@
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { customElement, property, query, state } from 'lit/decorators.js';
+import { inWords } from '../api/problem.js';
+
+/** Something to be decided or filled in before it is done. */
+export interface Question {
+  title: string;
+  /** What it means, and the fields of the form. */
+  body: TemplateResult | string;
+  /** What the button says that does it. */
+  act: string;
+  /** What the other button says; without one there is nothing to take back. */
+  keep?: string;
+  grave?: boolean;
+  /** Does it, and answers with what to say about it. */
+  run: (form: HTMLFormElement) => Promise<string>;
+}
+
+/**
+ * A modal form: it keeps the focus, Esc leaves it, and the focus goes back to where it came from. Fires `answered` with
+ * what to say, or null when it was left.
+ */
+@customElement('curfew-dialog')
+export class Dialog extends LitElement {
+  @property({ attribute: false }) question!: Question;
+  @state() private problem: string | null = null;
+  @state() private pending = false;
+  @query('dialog') private dialog!: HTMLDialogElement;
+  #opener: Element | null = null;
+
+  protected override createRenderRoot(): this {
+    return this;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#opener = document.activeElement;
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    if (this.#opener instanceof HTMLElement && this.#opener.isConnected) this.#opener.focus();
+  }
+
+  protected override firstUpdated(_changed: PropertyValues): void {
+    this.dialog.showModal();
+    this.dialog.querySelector<HTMLElement>('input, select, textarea')?.focus();
+  }
+
+  protected override render() {
+    const { title, body, act, keep, grave } = this.question;
+    return html`
+      <dialog class="dialog" aria-labelledby="dialog-title" @close=${() => this.#answer(null)}>
+        <form class="form" @submit=${this.#submit}>
+          <h2 id="dialog-title">${title}</h2>
+          ${typeof body === 'string' ? html`<p>${body}</p>` : body}
+          <div role="alert">${this.problem === null ? nothing : html`<p class="notice error">${this.problem}</p>`}</div>
+          <div class="row end">
+            ${keep === undefined ? nothing : html`<button type="button" @click=${() => this.dialog.close()}>${keep}</button>`}
+            <button class=${grave === true ? 'primary grave' : 'primary'} ?disabled=${this.pending}>
+              ${this.pending ? 'One moment…' : act}
+            </button>
+          </div>
+        </form>
+      </dialog>
+    `;
+  }
+
+  #submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    void this.#run(event.target as HTMLFormElement);
+  };
+
+  async #run(form: HTMLFormElement): Promise<void> {
+    if (this.pending) return;
+    this.pending = true;
+    this.problem = null;
+    try {
+      this.#answer(await this.question.run(form));
+    } catch (thrown) {
+      this.problem = inWords(thrown);
+    } finally {
+      this.pending = false;
+    }
+  }
+
+  #answer(detail: string | null): void {
+    this.dispatchEvent(new CustomEvent('answered', { detail }));
+  }
+}

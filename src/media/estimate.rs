@@ -1,0 +1,143 @@
+//! How fast a viewer can be sent to: what it says of its own (REMB), and what its losses leave of that.
+
+use std::time::{Duration, Instant};
+
+/// Below this no picture is worth sending, so no viewer asks for less.
+const FLOOR_BPS: u64 = 100_000;
+/// Losses in 256ths of what was sent: above the first the rate falls, below the second it rises (draft-ietf-rmcat-gcc-02,
+/// section 6).
+const HEAVY_LOSS: u8 = 26;
+const LIGHT_LOSS: u8 = 5;
+/// Reports come several times a second where a viewer has several streams; one loss counts once.
+const FALL_EVERY: Duration = Duration::from_millis(300);
+const RISE_EVERY: Duration = Duration::from_secs(1);
+/// So many times of what is sent, and the limit limits nothing.
+const FORGET_ABOVE: u64 = 2;
+
+#[derive(Debug, Default)]
+pub(super) struct Estimate {
+    received_bps: Option<u64>,
+    after_loss_bps: Option<u64>,
+    moved_at: Option<Instant>,
+}
+
+impl Estimate {
+    /// The viewer says what it can receive, over all its streams (draft-alvestrand-rmcat-remb-03).
+    pub(super) fn heard(&mut self, bps: u64) {
+        self.received_bps = Some(bps);
+    }
+
+    /// A receiver report: `fraction_lost` as RFC 3550 (6.4.1) has it, and the rate at which the viewer is sent to.
+    pub(super) fn reported(&mut self, now: Instant, fraction_lost: u8, sent_bps: u64) {
+        let since = self.moved_at.map(|at| now.saturating_duration_since(at));
+        let may = |every: Duration| since.is_none_or(|since| since >= every);
+        if fraction_lost > HEAVY_LOSS && may(FALL_EVERY) && sent_bps > 0 {
+            let base = self.after_loss_bps.map_or(sent_bps, |limit| limit.min(sent_bps));
+            self.after_loss_bps = Some(base - base * u64::from(fraction_lost) / 512);
+            self.moved_at = Some(now);
+        } else if fraction_lost < LIGHT_LOSS && may(RISE_EVERY) {
+            let risen = self.after_loss_bps.map(|limit| limit.max(FLOOR_BPS) * 108 / 100);
+            self.after_loss_bps = risen.filter(|limit| *limit <= sent_bps.max(FLOOR_BPS) * FORGET_ABOVE);
+            self.moved_at = Some(now);
+        }
+    }
+
+    /// Bits per second the viewer can be sent; `None` while nothing limits it.
+    pub(super) fn limit(&self) -> Option<u64> {
+        let limits = self.received_bps.into_iter().chain(self.after_loss_bps);
+        limits.min().map(|limit| limit.max(FLOOR_BPS))
+    }
+}
+
+/// How much is sent a second, over the last whole second.
+#[derive(Debug)]
+pub(super) struct Rate {
+    since: Instant,
+    bytes: u64,
+    bps: u64,
+}
+
+const RATE_OVER: Duration = Duration::from_secs(1);
+
+impl Rate {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { since: now, bytes: 0, bps: 0 }
+    }
+
+    pub(super) fn add(&mut self, now: Instant, bytes: usize) {
+        self.settle(now);
+        self.bytes += bytes as u64;
+    }
+
+    /// Bits per second.
+    pub(super) fn bps(&mut self, now: Instant) -> u64 {
+        self.settle(now);
+        self.bps
+    }
+
+    fn settle(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.since);
+        if passed >= RATE_OVER {
+            let ms = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+            self.bps = self.bytes.saturating_mul(8_000) / ms;
+            (self.since, self.bytes) = (now, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_a_viewer_says_is_its_limit_and_never_under_the_floor() {
+        let mut estimate = Estimate::default();
+        assert_eq!(estimate.limit(), None);
+        estimate.heard(700_000);
+        assert_eq!(estimate.limit(), Some(700_000));
+        estimate.heard(3);
+        assert_eq!(estimate.limit(), Some(FLOOR_BPS));
+    }
+
+    #[test]
+    fn heavy_loss_lowers_the_limit_by_half_of_it_once_for_one_loss() {
+        let (mut estimate, now) = (Estimate::default(), Instant::now());
+        estimate.heard(5_000_000);
+        estimate.reported(now, 128, 2_000_000);
+        assert_eq!(estimate.limit(), Some(1_500_000));
+        estimate.reported(now + FALL_EVERY / 2, 128, 2_000_000);
+        assert_eq!(estimate.limit(), Some(1_500_000));
+        estimate.reported(now + FALL_EVERY, 128, 2_000_000);
+        assert_eq!(estimate.limit(), Some(1_125_000));
+        estimate.reported(now + 2 * SECOND, 15, 1_000_000);
+        assert_eq!(estimate.limit(), Some(1_125_000), "six per cent is neither");
+    }
+
+    #[test]
+    fn without_loss_the_limit_rises_until_it_limits_nothing() {
+        let (mut estimate, now) = (Estimate::default(), Instant::now());
+        estimate.reported(now, 128, 1_000_000);
+        let mut last = estimate.limit();
+        let forgotten = (1..60).find(|second| {
+            estimate.reported(now + SECOND * *second, 0, 800_000);
+            let risen = estimate.limit();
+            assert!(risen.is_none() || risen > last, "{risen:?} after {last:?}");
+            last = risen;
+            risen.is_none()
+        });
+        assert!(forgotten.is_some_and(|seconds| (5..20).contains(&seconds)), "{forgotten:?}");
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_second() {
+        let now = Instant::now();
+        let mut rate = Rate::new(now);
+        for ms in 0..1_000 {
+            rate.add(now + Duration::from_millis(ms), 125);
+        }
+        assert_eq!(rate.bps(now + SECOND), 1_000_000);
+        assert_eq!(rate.bps(now + 3 * SECOND), 0);
+    }
+}

@@ -1,0 +1,93 @@
+//! What viewers can receive reaches the robot: the slowest that holds the booking decides.
+
+use std::time::Duration;
+
+use super::client::h264;
+use super::world::{Weather, World, peer};
+
+const FRAME: Duration = Duration::from_millis(10);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// A robot and viewers: 2 and 3 hold the booking, 4 does not.
+fn watched() -> World {
+    let mut world = World::new(1);
+    let hour = world.in_future(HOUR);
+    world.add_robot(1, hour, &[h264()]);
+    world.add_holder(2, 7, hour, 1);
+    world.add_holder(3, 7, hour, 1);
+    world.add_viewer(4, 7, hour, 1);
+    world.connect(&[1, 2, 3, 4]);
+    world.film(1, 2, FRAME);
+    world
+}
+
+fn says(world: &mut World, viewer: u128, bps: f32) {
+    let now = world.mono();
+    world.client(viewer).say_it_receives(now, bps);
+    world.settle();
+    world.pass(Duration::from_millis(50));
+}
+
+/// What the robot was last told, to a thousandth: REMB has an 18-bit mantissa.
+fn told(world: &World) -> Option<u64> {
+    world.clients[&1].advised.last().map(|(_, bps)| bps.div_ceil(1_000) * 1_000)
+}
+
+#[test]
+fn the_slowest_viewer_that_holds_the_booking_decides() {
+    let mut world = watched();
+    world.pass(Duration::from_secs(3));
+    assert_eq!(told(&world), None, "nobody said anything");
+    says(&mut world, 4, 200_000.0);
+    assert_eq!(told(&world), None, "others may fall behind");
+    says(&mut world, 2, 2_000_000.0);
+    assert_eq!(told(&world), Some(2_000_000));
+    says(&mut world, 3, 1_000_000.0);
+    assert_eq!(told(&world), Some(1_000_000), "a fall is told at once");
+    says(&mut world, 2, 1_500_000.0);
+    assert_eq!(told(&world), Some(1_000_000));
+    let now = world.now();
+    world.core.close(now, peer(3), None);
+    world.settle();
+    world.pass(Duration::from_secs(1));
+    assert_eq!(told(&world), Some(1_500_000), "it left");
+    let now = world.now();
+    world.core.close(now, peer(2), None);
+    world.settle();
+    world.pass(Duration::from_secs(1));
+    assert!(told(&world) > Some(100_000_000), "nobody limits the robot any more");
+}
+
+#[test]
+fn rises_wait_half_a_second_and_a_robot_that_comes_back_is_told_at_once() {
+    let mut world = watched();
+    for step in 1..=40u16 {
+        says(&mut world, 2, 1_000_000.0 + f32::from(step) * 10_000.0);
+    }
+    let advised = world.clients[&1].advised.clone();
+    assert!((4..=6).contains(&advised.len()), "{advised:?}");
+    assert!(
+        advised.windows(2).all(|pair| pair[1].0 - pair[0].0 >= Duration::from_millis(490)),
+        "{advised:?}"
+    );
+    let hour = world.in_future(HOUR);
+    world.add_robot(5, hour, &[h264()]);
+    world.connect(&[5]);
+    world.pass(Duration::from_millis(100));
+    let first = world.clients[&5].advised.first().map(|(_, bps)| bps / 100_000);
+    assert_eq!(first, Some(14), "the limit outlives the robot's connection");
+}
+
+#[test]
+fn losses_lower_what_the_robot_may_send_and_their_end_raises_it() {
+    let mut world = watched();
+    world.film(1, 300, FRAME);
+    assert_eq!(told(&world), None, "no loss, no limit");
+    world.weather = Weather { loss: 0.3, ..world.weather };
+    world.film(1, 400, FRAME);
+    let lowest = told(&world).expect("a limit");
+    assert!(lowest < 450_000, "480 kbit/s were sent, and a third is lost: {lowest}");
+    world.weather = Weather { loss: 0.0, ..world.weather };
+    world.film(1, 2_000, FRAME);
+    assert!(told(&world) > Some(100_000_000), "{:?}", told(&world));
+}
