@@ -69,11 +69,11 @@ impl Lab {
         }
     }
 
-    /// Cancels the caller's own booking; a session that runs ends at once.
+    /// Cancels the caller's own booking; a session that runs ends at once, before that is recorded.
     ///
     /// # Errors
     /// `ReasonRequired` for an admin and somebody else's booking: that is `terminate`.
-    pub async fn cancel_booking(&self, principal: &Principal, id: BookingId) -> Answer<()> {
+    pub async fn cancel_booking(&self, principal: &Principal, id: BookingId) -> Answer<Recorded> {
         let (account, role) = self.person(principal).await?;
         let booking = self.shell.known_booking(id).await?;
         let state = booking.state().ok_or_else(|| Refused::not_found("booking"))?;
@@ -89,7 +89,7 @@ impl Lab {
         let end = End { cause: Cause::Cancelled, at: now, reason: None };
         let cut = state.is_active().then(|| ending::cut(&self.shell, state.room_id, end, by, None)).flatten();
         let command = BookingCommand::Cancel { by, cause: Cause::Cancelled, reason_hash: None, now };
-        self.after_cut(cut, id, command, by).await.map(drop)
+        self.after_cut(cut, id, command, by).await
     }
 
     /// Ends a booking on an admin's word: a running session is cut before anything is recorded. `Recorded(false)` when the

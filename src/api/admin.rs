@@ -2,8 +2,8 @@
 
 use curfew_domain::{CredentialId, LabRules, MediaMode, RobotId};
 use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use uuid::Uuid;
 use warp::Reply;
 use warp::reply::Response;
@@ -11,7 +11,7 @@ use warp::reply::Response;
 use crate::actors::{NewRobot, Recorded, RobotChange};
 use crate::api::accounts;
 use crate::api::auth::{new_robot_token, sha256_hex};
-use crate::api::dto::Robot;
+use crate::api::dto::{NotRecorded, Robot};
 use crate::api::error::Problem;
 use crate::api::request::{Call, Page, ok, with_status};
 use crate::api::route::{Access, Answer, Route};
@@ -19,19 +19,42 @@ use crate::api::route::{Access, Answer, Route};
 pub(super) fn routes() -> Vec<Route> {
     let mut routes = accounts::admin_routes();
     routes.extend([
-        Route::new(Method::GET, "/admin/robots", Access::Admin, robots),
-        Route::new(Method::POST, "/admin/robots", Access::Admin, register).repeatable(),
-        Route::new(Method::PATCH, "/admin/robots/{id}", Access::Admin, update),
-        Route::new(Method::DELETE, "/admin/robots/{id}", Access::Admin, retire),
-        Route::new(Method::POST, "/admin/robots/{id}/credentials", Access::Admin, issue_credential),
+        Route::new(Method::GET, "/admin/robots", Access::Admin, robots)
+            .about("The registry of robots, the retired ones too")
+            .lists::<Robot>(),
+        Route::new(Method::POST, "/admin/robots", Access::Admin, register)
+            .about("Registers a robot")
+            .takes::<Register>()
+            .gives::<Robot>(StatusCode::CREATED)
+            .repeatable(),
+        Route::new(Method::PATCH, "/admin/robots/{id}", Access::Admin, update)
+            .about("Changes a robot; what is left out stays")
+            .takes::<Update>()
+            .gives::<Robot>(StatusCode::OK),
+        Route::new(Method::DELETE, "/admin/robots/{id}", Access::Admin, retire)
+            .about("Takes a robot out of service for ever")
+            .may_take::<WithReason>()
+            .gives_nothing()
+            .gives::<NotRecorded>(StatusCode::ACCEPTED),
+        Route::new(Method::POST, "/admin/robots/{id}/credentials", Access::Admin, issue_credential)
+            .about("Issues a credential, shown this once")
+            .gives::<Credential>(StatusCode::CREATED),
         Route::new(
             Method::DELETE,
             "/admin/robots/{id}/credentials/{credential}",
             Access::Admin,
             revoke_credential,
-        ),
-        Route::new(Method::GET, "/admin/rules", Access::Admin, rules),
-        Route::new(Method::PUT, "/admin/rules", Access::Admin, change_rules),
+        )
+        .about("Revokes a credential; a robot that is connected with it is cut")
+        .gives_nothing()
+        .gives::<NotRecorded>(StatusCode::ACCEPTED),
+        Route::new(Method::GET, "/admin/rules", Access::Admin, rules)
+            .about("The lab's rules")
+            .gives::<LabRules>(StatusCode::OK),
+        Route::new(Method::PUT, "/admin/rules", Access::Admin, change_rules)
+            .about("Changes the lab's rules")
+            .takes::<ChangeRules>()
+            .gives::<LabRules>(StatusCode::OK),
     ]);
     routes
 }
@@ -48,7 +71,7 @@ async fn robots(call: Call) -> Answer {
     })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Register {
     slug: String,
     name: String,
@@ -68,7 +91,7 @@ async fn register(call: Call) -> Answer {
 }
 
 /// What is left out stays as it is.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Update {
     name: Option<String>,
     r#type: Option<String>,
@@ -84,7 +107,7 @@ async fn update(call: Call) -> Answer {
     Ok(ok(&robot(&call, id).await?))
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 pub(super) struct WithReason {
     #[serde(default)]
     reason: String,
@@ -103,7 +126,7 @@ async fn retire(call: Call) -> Answer {
     Ok(recorded(retired).unwrap_or_else(|| StatusCode::NO_CONTENT.into_response()))
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Credential {
     id: CredentialId,
     /// Shown this once: only its hash is kept.
@@ -128,14 +151,14 @@ async fn revoke_credential(call: Call) -> Answer {
 
 /// What is answered when something was carried out and is not durable yet.
 pub(super) fn recorded(Recorded(durable): Recorded) -> Option<Response> {
-    (!durable).then(|| with_status(StatusCode::ACCEPTED, &json!({ "recorded": false })))
+    (!durable).then(|| with_status(StatusCode::ACCEPTED, &NotRecorded { recorded: false }))
 }
 
 async fn rules(call: Call) -> Answer {
     Ok(ok(&call.api.lab.rules()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct ChangeRules {
     #[serde(flatten)]
     rules: LabRules,

@@ -4,28 +4,51 @@ use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, Utc};
 use curfew_domain::{AccountId, BookingId, Reason, RobotChoice, Window};
 use http::header::{HeaderValue, LOCATION};
 use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::actors::{NewBooking, Recorded};
-use crate::api::dto::Booking;
+use crate::api::admin::recorded;
+use crate::api::dto::{Booking, NotRecorded};
 use crate::api::error::Problem;
 use crate::api::request::{Call, Page, ok, with_status};
 use crate::api::route::{Access, Answer, Route};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new(Method::POST, "/bookings", Access::Any, create).repeatable(),
-        Route::new(Method::GET, "/bookings", Access::Any, list),
-        Route::new(Method::GET, "/my-bookings", Access::Any, list_own),
-        Route::new(Method::GET, "/bookings/{id}", Access::Any, read),
-        Route::new(Method::DELETE, "/bookings/{id}", Access::Any, cancel),
-        Route::new(Method::POST, "/bookings/{id}/guests", Access::Any, invite),
-        Route::new(Method::POST, "/bookings/{id}/extend", Access::Any, extend),
+        Route::new(Method::POST, "/bookings", Access::Any, create)
+            .about("Books a robot, or any robot of a type, for a window")
+            .takes::<Create>()
+            .gives::<Booking>(StatusCode::CREATED)
+            .gives::<Booking>(StatusCode::ACCEPTED)
+            .repeatable(),
+        Route::new(Method::GET, "/bookings", Access::Any, list)
+            .about("One's own bookings; for admins and auditors, everybody's")
+            .lists::<Booking>(),
+        Route::new(Method::GET, "/my-bookings", Access::Any, list_own)
+            .about("One's own bookings")
+            .lists::<Booking>(),
+        Route::new(Method::GET, "/bookings/{id}", Access::Any, read)
+            .about("A booking")
+            .gives::<Booking>(StatusCode::OK),
+        Route::new(Method::DELETE, "/bookings/{id}", Access::Any, cancel)
+            .about("Cancels one's own booking; a running session ends at once")
+            .gives::<Booking>(StatusCode::OK)
+            .gives::<NotRecorded>(StatusCode::ACCEPTED),
+        Route::new(Method::POST, "/bookings/{id}/guests", Access::Any, invite)
+            .about("Invites a guest into one's own booking")
+            .takes::<Invite>()
+            .gives::<Booking>(StatusCode::OK),
+        Route::new(Method::POST, "/bookings/{id}/extend", Access::Any, extend)
+            .about("Moves the end of one's own booking to a later instant")
+            .takes::<Extend>()
+            .gives::<Booking>(StatusCode::OK)
+            .gives::<Booking>(StatusCode::ACCEPTED),
     ]
 }
 
 /// A window is named in UTC, or as a date and two times of the day in the lab's zone.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Create {
     robot_id: Option<String>,
     robot_type: Option<String>,
@@ -113,11 +136,14 @@ async fn cancel(call: Call) -> Answer {
         let detail = "To end somebody else's booking, terminate it and give the reason.";
         return Err(Problem::because(Reason::ReasonRequired, detail));
     }
-    call.api.lab.cancel_booking(&call.principal()?, id).await?;
-    Ok(ok(&load(&call, id).await?))
+    let cancelled = call.api.lab.cancel_booking(&call.principal()?, id).await?;
+    match recorded(cancelled) {
+        Some(response) => Ok(response),
+        None => Ok(ok(&load(&call, id).await?)),
+    }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Invite {
     user_id: Option<AccountId>,
     email: Option<String>,
@@ -135,7 +161,7 @@ async fn invite(call: Call) -> Answer {
     Ok(ok(&load(&call, id).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Extend {
     ends_at: DateTime<Utc>,
 }

@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 use curfew_domain::robot::Maintenance;
 use curfew_domain::{AccountId, BookingId, Cause, MediaMode, Reason, RobotId, Role, RoomId};
 use curfew_projections::{BookingRow, RobotRow, Status};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::protocol::millis;
 
 /// A person with an account.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct User {
     pub id: AccountId,
     pub name: String,
@@ -19,10 +20,11 @@ pub struct User {
     pub role: Role,
     pub suspended: bool,
     #[serde(with = "millis")]
+    #[schemars(with = "DateTime<Utc>")]
     pub created_at: DateTime<Utc>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(super) struct Booking {
     pub(super) id: BookingId,
     user_id: AccountId,
@@ -30,8 +32,10 @@ pub(super) struct Booking {
     robot_id: Option<RobotId>,
     robot_type: String,
     #[serde(with = "millis")]
+    #[schemars(with = "DateTime<Utc>")]
     starts_at: DateTime<Utc>,
     #[serde(with = "millis")]
+    #[schemars(with = "DateTime<Utc>")]
     ends_at: DateTime<Utc>,
     room_id: RoomId,
     status: Status,
@@ -78,8 +82,14 @@ impl From<BookingRow> for Booking {
     }
 }
 
+/// Carried out, and not durable yet.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct NotRecorded {
+    pub(super) recorded: bool,
+}
+
 /// An item of the registry.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(super) struct Robot {
     pub(super) id: RobotId,
     slug: String,
@@ -97,7 +107,7 @@ pub(super) struct Robot {
     retired: bool,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct MaintenanceSpan {
     starts_at: String,
     ends_at: Option<String>,

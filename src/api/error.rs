@@ -5,6 +5,7 @@ use std::time::Duration;
 use curfew_domain::Reason;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response as HttpResponse, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 use warp::Reply;
 use warp::reject::Rejection;
@@ -25,8 +26,10 @@ pub struct Problem {
     pub retry_after: Option<Duration>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// RFC 9457, section 3.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Problem")]
+pub(super) struct Body<'a> {
     r#type: String,
     title: &'a str,
     status: u16,

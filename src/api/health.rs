@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use http::Method;
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::api::error::Problem;
 use crate::api::request::{Call, ok};
@@ -13,16 +13,22 @@ use crate::protocol::millis;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new(Method::GET, "/health", Access::Public, health),
-        Route::new(Method::GET, "/config", Access::Public, config),
-        Route::new(Method::GET, "/webrtc/config", Access::Any, webrtc_config),
+        Route::new(Method::GET, "/health", Access::Public, health)
+            .about("Whether the server works")
+            .gives::<Health>(StatusCode::OK),
+        Route::new(Method::GET, "/config", Access::Public, config)
+            .about("How a client reaches media")
+            .gives::<IceConfig>(StatusCode::OK),
+        Route::new(Method::GET, "/webrtc/config", Access::Any, webrtc_config)
+            .about("How a client reaches media")
+            .gives::<WebrtcConfig>(StatusCode::OK),
     ]
 }
 
 /// How long a part may take to answer before it counts as failing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Health {
     status: &'static str,
     service: &'static str,
@@ -61,11 +67,34 @@ async fn health(call: Call) -> Answer {
     }))
 }
 
+/// An `RTCIceServer` of the WebRTC specification.
+#[derive(JsonSchema, Serialize)]
+struct IceServer {
+    urls: Vec<String>,
+    username: Option<String>,
+    credential: Option<String>,
+}
+
+#[derive(JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct IceConfig {
+    #[schemars(with = "Vec<IceServer>")]
+    ice_servers: [IceServer; 0],
+}
+
+#[derive(JsonSchema, Serialize)]
+struct WebrtcConfig {
+    #[schemars(with = "Vec<IceServer>")]
+    ice_servers: [IceServer; 0],
+    ice_transport_policy: &'static str,
+    bundle_policy: &'static str,
+}
+
 /// No STUN or TURN server is needed: the server is ICE-lite, at an address that clients can reach.
 async fn config(_: Call) -> Answer {
-    Ok(ok(&json!({ "iceServers": [] })))
+    Ok(ok(&IceConfig { ice_servers: [] }))
 }
 
 async fn webrtc_config(_: Call) -> Answer {
-    Ok(ok(&json!({ "ice_servers": [], "ice_transport_policy": "all", "bundle_policy": "max-bundle" })))
+    Ok(ok(&WebrtcConfig { ice_servers: [], ice_transport_policy: "all", bundle_policy: "max-bundle" }))
 }

@@ -1,32 +1,62 @@
 //! What admins do to sessions and robots while they run: extend, shorten, terminate, watch, maintenance, emergency stop.
 
 use chrono::{DateTime, SubsecRound, Utc};
-use curfew_domain::BookingId;
+use curfew_domain::{BookingId, RoomId};
 use http::{Method, StatusCode};
-use serde::Deserialize;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::actors::Recorded;
 use crate::api::admin::{WithReason, recorded, robot};
 use crate::api::bookings::load;
+use crate::api::dto::{Booking, NotRecorded, Robot};
 use crate::api::request::{Call, ok, with_status};
 use crate::api::route::{Access, Answer, Route};
 use crate::protocol::millis;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new(Method::POST, "/admin/bookings/{id}/extend", Access::Admin, extend),
-        Route::new(Method::POST, "/admin/bookings/{id}/shorten", Access::Admin, shorten),
-        Route::new(Method::POST, "/admin/bookings/{id}/terminate", Access::Admin, terminate),
-        Route::new(Method::POST, "/admin/robots/{id}/watch", Access::Admin, watch).repeatable(),
-        Route::new(Method::POST, "/admin/robots/{id}/maintenance", Access::Admin, start_maintenance),
-        Route::new(Method::DELETE, "/admin/robots/{id}/maintenance", Access::Admin, end_maintenance),
-        Route::new(Method::POST, "/admin/robots/{id}/emergency-stop", Access::Admin, engage_stop),
-        Route::new(Method::POST, "/admin/robots/{id}/clear-stop", Access::Admin, clear_stop),
+        Route::new(Method::POST, "/admin/bookings/{id}/extend", Access::Admin, extend)
+            .about("Extends a booking beyond the rules; bookings in its way are cancelled")
+            .takes::<NewEnd>()
+            .gives::<Booking>(StatusCode::OK)
+            .gives::<NotRecorded>(StatusCode::ACCEPTED),
+        Route::new(Method::POST, "/admin/bookings/{id}/shorten", Access::Admin, shorten)
+            .about("Moves the end of a booking to an earlier instant, at once")
+            .takes::<NewEnd>()
+            .gives::<Booking>(StatusCode::OK)
+            .gives::<NotRecorded>(StatusCode::ACCEPTED),
+        Route::new(Method::POST, "/admin/bookings/{id}/terminate", Access::Admin, terminate)
+            .about("Ends a booking at once")
+            .takes::<WithReason>()
+            .gives::<Booking>(StatusCode::OK)
+            .gives::<NotRecorded>(StatusCode::ACCEPTED),
+        Route::new(Method::POST, "/admin/robots/{id}/watch", Access::Admin, watch)
+            .about("Opens a room in which an admin sees the robot")
+            .takes::<WithReason>()
+            .gives::<Watch>(StatusCode::CREATED)
+            .repeatable(),
+        Route::new(Method::POST, "/admin/robots/{id}/maintenance", Access::Admin, start_maintenance)
+            .about("Takes a robot out of use for a while")
+            .takes::<Maintenance>()
+            .gives::<Robot>(StatusCode::OK)
+            .gives::<NotRecorded>(StatusCode::ACCEPTED),
+        Route::new(Method::DELETE, "/admin/robots/{id}/maintenance", Access::Admin, end_maintenance)
+            .about("Ends a robot's maintenance")
+            .gives::<Robot>(StatusCode::OK),
+        Route::new(Method::POST, "/admin/robots/{id}/emergency-stop", Access::Admin, engage_stop)
+            .about("Engages a robot's emergency stop, at once")
+            .takes::<WithReason>()
+            .gives::<Robot>(StatusCode::OK)
+            .gives::<NotRecorded>(StatusCode::ACCEPTED),
+        Route::new(Method::POST, "/admin/robots/{id}/clear-stop", Access::Admin, clear_stop)
+            .about("Clears a robot's emergency stop")
+            .takes::<WithReason>()
+            .gives::<Robot>(StatusCode::OK),
     ]
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct NewEnd {
     ends_at: DateTime<Utc>,
     /// Where a reason is owed, the domain says so when it is empty.
@@ -61,15 +91,23 @@ async fn booking(call: &Call, id: BookingId, durable: Recorded) -> Answer {
     }
 }
 
+#[derive(JsonSchema, Serialize)]
+struct Watch {
+    room_id: RoomId,
+    #[serde(with = "millis")]
+    #[schemars(with = "DateTime<Utc>")]
+    ends_at: DateTime<Utc>,
+}
+
 async fn watch(call: Call) -> Answer {
     let robot = call.robot(call.param(0)).await?;
     let watch = call.api.lab.watch(&call.principal()?, robot, &WithReason::of(&call)?).await?;
-    let body = json!({ "room_id": watch.room_id, "ends_at": millis::to_string(&watch.ends_at) });
-    Ok(with_status(StatusCode::CREATED, &body))
+    let crate::actors::Watch { room_id, ends_at } = watch;
+    Ok(with_status(StatusCode::CREATED, &Watch { room_id, ends_at }))
 }
 
 /// From now where it has no start, and until it is ended where it has no end.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Maintenance {
     starts_at: Option<DateTime<Utc>>,
     ends_at: Option<DateTime<Utc>>,

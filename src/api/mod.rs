@@ -13,6 +13,7 @@ mod health;
 mod idempotency;
 mod interventions;
 pub mod listener;
+mod openapi;
 mod origin;
 mod password;
 pub mod proxies;
@@ -122,6 +123,7 @@ fn table() -> Table {
     routes.extend(videos::routes());
     routes.extend(admin::routes());
     routes.extend(interventions::routes());
+    routes.extend(openapi::routes());
     routes.extend(later());
     Table::new(routes)
 }
@@ -133,7 +135,6 @@ fn later() -> Vec<Route> {
     };
     vec![
         not_yet(Method::GET, "/metrics", Access::Admin, "Metrics"),
-        not_yet(Method::GET, "/openapi.json", Access::Public, "The OpenAPI description"),
         not_yet(Method::POST, "/whip/{robot_id}", Access::Robot, "WHIP"),
         not_yet(Method::POST, "/whep/{robot_id}", Access::Any, "WHEP"),
         not_yet(Method::GET, "/audit/events", Access::Audit, "The audit"),

@@ -10,6 +10,7 @@ use curfew_domain::{AccountId, Reason, RobotId, Role};
 use futures_util::{Stream, StreamExt};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use warp::Reply;
@@ -106,8 +107,15 @@ impl Call {
     }
 }
 
+/// `?limit=` as it is described.
+#[derive(JsonSchema)]
+#[schemars(inline, transparent)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) struct Limit(#[schemars(range(min = 1, max = 1_000))] u32);
+
 /// A list and where it goes on.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "{T}Page")]
 pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
     /// The `after` of the next page; null at the end.

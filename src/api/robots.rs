@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use http::Method;
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api::dto::Robot;
@@ -10,10 +11,14 @@ use crate::api::request::{Call, ok};
 use crate::api::route::{Access, Answer, Route};
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![Route::new(Method::GET, "/robots", Access::Any, list)]
+    vec![
+        Route::new(Method::GET, "/robots", Access::Any, list)
+            .about("The robots there are")
+            .gives::<Robots>(StatusCode::OK),
+    ]
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Robots {
     /// The types there are.
     robots: Vec<String>,
@@ -22,7 +27,8 @@ struct Robots {
     details: BTreeMap<String, Details>,
 }
 
-#[derive(Default, Serialize)]
+#[derive(Default, JsonSchema, Serialize)]
+#[schemars(rename = "RobotTypeDetails")]
 struct Details {
     count: usize,
     online: usize,

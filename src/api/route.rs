@@ -6,11 +6,12 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use http::Method;
+use http::{Method, StatusCode};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use warp::reply::Response;
 
 use crate::api::error::Problem;
-use crate::api::request::{Call, Params};
+use crate::api::request::{Call, Limit, Page, Params};
 
 pub(super) type Answer = Result<Response, Problem>;
 
@@ -32,12 +33,29 @@ type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, Answer> + Send + Sync>;
 /// A route: a method, an address in which `{…}` stands for any one segment, and what answers there.
 #[derive(Clone)]
 pub(super) struct Route {
-    method: Method,
-    pattern: &'static str,
+    pub(super) method: Method,
+    pub(super) pattern: &'static str,
     pub(super) access: Access,
     /// Whether a reply may be kept and given again. Not where it, or what it answers, carries a secret.
     pub(super) repeatable: bool,
     pub(super) handler: Handler,
+    pub(super) about: About,
+}
+
+/// The JSON Schema of a type.
+pub(super) type Shape = fn(&mut SchemaGenerator) -> Schema;
+
+/// What `/openapi.json` says of a route and the table does not need.
+#[derive(Clone, Default)]
+pub(super) struct About {
+    /// One sentence; none for what is announced and not there yet.
+    pub(super) summary: &'static str,
+    /// The body's shape, and whether there has to be one.
+    pub(super) takes: Option<(Shape, bool)>,
+    /// Statuses of success, with the media type and shape of their bodies.
+    pub(super) gives: Vec<(u16, Option<(&'static str, Shape)>)>,
+    /// Query parameters, and whether they have to be there.
+    pub(super) query: Vec<(&'static str, Shape, bool)>,
 }
 
 impl Route {
@@ -52,12 +70,53 @@ impl Route {
             access,
             repeatable: false,
             handler: Arc::new(move |call| Box::pin(handler(call))),
+            about: About::default(),
         }
     }
 
     /// Takes an `Idempotency-Key`.
     pub(super) fn repeatable(self) -> Self {
         Self { repeatable: true, ..self }
+    }
+
+    pub(super) fn about(mut self, summary: &'static str) -> Self {
+        self.about.summary = summary;
+        self
+    }
+
+    /// Takes this body.
+    pub(super) fn takes<T: JsonSchema>(mut self) -> Self {
+        self.about.takes = Some((SchemaGenerator::subschema_for::<T>, true));
+        self
+    }
+
+    /// Takes this body or none.
+    pub(super) fn may_take<T: JsonSchema>(mut self) -> Self {
+        self.about.takes = Some((SchemaGenerator::subschema_for::<T>, false));
+        self
+    }
+
+    /// Answers with this status and body.
+    pub(super) fn gives<T: JsonSchema>(mut self, status: StatusCode) -> Self {
+        let body = ("application/json", SchemaGenerator::subschema_for::<T> as Shape);
+        self.about.gives.push((status.as_u16(), Some(body)));
+        self
+    }
+
+    /// Answers without a body.
+    pub(super) fn gives_nothing(mut self) -> Self {
+        self.about.gives.push((StatusCode::NO_CONTENT.as_u16(), None));
+        self
+    }
+
+    /// Answers a page of a list, and takes `limit` and `after`.
+    pub(super) fn lists<T: JsonSchema>(self) -> Self {
+        self.gives::<Page<T>>(StatusCode::OK).query::<Limit>("limit", false).query::<String>("after", false)
+    }
+
+    pub(super) fn query<T: JsonSchema>(mut self, name: &'static str, is_needed: bool) -> Self {
+        self.about.query.push((name, SchemaGenerator::subschema_for::<T>, is_needed));
+        self
     }
 
     /// Whether it changes nothing, so that auditors may call it.
@@ -88,6 +147,10 @@ pub(super) enum Found {
 impl Table {
     pub(super) fn new(routes: Vec<Route>) -> Self {
         Self(routes.into())
+    }
+
+    pub(super) fn routes(&self) -> &[Route] {
+        &self.0
     }
 
     pub(super) fn find(&self, method: &Method, path: &str) -> Found {

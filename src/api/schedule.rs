@@ -3,7 +3,8 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use curfew_domain::{AccountId, LabRules, RobotId, Window};
 use curfew_projections::BookingRow;
-use http::Method;
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api::error::Problem;
@@ -16,12 +17,20 @@ const MOST_DAYS: i64 = 62;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new(Method::GET, "/bookings/available-slots", Access::Any, available_slots),
-        Route::new(Method::GET, "/bookings/schedule", Access::Any, schedule),
+        Route::new(Method::GET, "/bookings/available-slots", Access::Any, available_slots)
+            .about("The slots of a local day that can be booked")
+            .query::<NaiveDate>("date", true)
+            .query::<String>("robot_type", true)
+            .gives::<AvailableSlots>(StatusCode::OK),
+        Route::new(Method::GET, "/bookings/schedule", Access::Any, schedule)
+            .about("Which robots are taken when")
+            .query::<NaiveDate>("start_date", true)
+            .query::<NaiveDate>("end_date", true)
+            .gives::<Schedule>(StatusCode::OK),
     ]
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct AvailableSlots {
     date: NaiveDate,
     robot_type: String,
@@ -35,7 +44,7 @@ struct AvailableSlots {
 }
 
 /// Local times of the lab; the same in UTC beside them.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Slot {
     date: NaiveDate,
     start_time: String,
@@ -43,12 +52,14 @@ struct Slot {
     robot_type: String,
     duration_hours: f64,
     #[serde(with = "millis")]
+    #[schemars(with = "DateTime<Utc>")]
     starts_at: DateTime<Utc>,
     #[serde(with = "millis")]
+    #[schemars(with = "DateTime<Utc>")]
     ends_at: DateTime<Utc>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Hours {
     start: String,
     end: String,
@@ -87,18 +98,20 @@ async fn available_slots(call: Call) -> Answer {
     }))
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Schedule {
     items: Vec<Taken>,
 }
 
 /// A slot of a robot that somebody has. Who, only admins learn.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Taken {
     robot_id: RobotId,
     #[serde(with = "millis")]
+    #[schemars(with = "DateTime<Utc>")]
     starts_at: DateTime<Utc>,
     #[serde(with = "millis")]
+    #[schemars(with = "DateTime<Utc>")]
     ends_at: DateTime<Utc>,
     mine: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

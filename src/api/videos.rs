@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use curfew_domain::{AccountId, Reason, RobotId};
 use curfew_projections::RobotRow;
-use http::Method;
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api::error::Problem;
@@ -12,10 +13,14 @@ use crate::api::route::{Access, Answer, Route};
 use crate::protocol::millis;
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![Route::new(Method::GET, "/videos/{robot_type}", Access::Any, videos)]
+    vec![
+        Route::new(Method::GET, "/videos/{robot_type}", Access::Any, videos)
+            .about("What of a robot there is to watch, and where")
+            .gives::<Videos>(StatusCode::OK),
+    ]
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Videos {
     robot_id: RobotId,
     /// The end of the caller's window; null for an admin without one.
@@ -24,14 +29,14 @@ struct Videos {
     signaling: Signaling,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Stream {
     r#type: &'static str,
     camera: String,
 }
 
 /// Transports that are not there are left out.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Signaling {
     websocket: String,
 }

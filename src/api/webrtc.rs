@@ -2,8 +2,8 @@
 
 use curfew_domain::{PeerId, Reason, RoomId};
 use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use warp::Reply;
 
 use crate::actors::OfferTarget;
@@ -15,15 +15,27 @@ use crate::protocol::{IceCandidateInit, SdpType, millis};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new(Method::POST, "/webrtc/offer", Access::Any, offer),
-        Route::new(Method::POST, "/webrtc/answer", Access::Any, answer),
-        Route::new(Method::POST, "/webrtc/ice-candidate", Access::Any, ice_candidate),
-        Route::new(Method::GET, "/webrtc/candidates/{peer_id}", Access::Any, candidates),
-        Route::new(Method::DELETE, "/webrtc/peer/{peer_id}", Access::Any, close),
+        Route::new(Method::POST, "/webrtc/offer", Access::Any, offer)
+            .about("Answers a viewer's offer")
+            .takes::<Offer>()
+            .gives::<Answered>(StatusCode::OK),
+        Route::new(Method::POST, "/webrtc/answer", Access::Any, answer)
+            .about("For robots in direct mode; with relayed media there is nothing to answer")
+            .takes::<AnswerBody>(),
+        Route::new(Method::POST, "/webrtc/ice-candidate", Access::Any, ice_candidate)
+            .about("Adds a candidate to one's own peer connection")
+            .takes::<Trickle>()
+            .gives::<PeerNamed>(StatusCode::OK),
+        Route::new(Method::GET, "/webrtc/candidates/{peer_id}", Access::Any, candidates)
+            .about("The server's candidates for one's own peer connection")
+            .gives::<Candidates>(StatusCode::OK),
+        Route::new(Method::DELETE, "/webrtc/peer/{peer_id}", Access::Any, close)
+            .about("Closes one's own peer connection")
+            .gives_nothing(),
     ]
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Offer {
     robot_id: Option<String>,
     robot_type: Option<String>,
@@ -34,7 +46,7 @@ struct Offer {
     reason: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Answered {
     peer_id: PeerId,
     sdp: String,
@@ -65,7 +77,7 @@ async fn offer(call: Call) -> Answer {
     Ok(ok(&Answered { peer_id: negotiated.peer, sdp: negotiated.sdp, r#type: SdpType::Answer }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct AnswerBody {
     peer_id: String,
 }
@@ -77,11 +89,16 @@ async fn answer(call: Call) -> Answer {
     Err(Problem::because(Reason::NotAvailable, "The server answers offers itself; it takes no answer."))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Trickle {
     peer_id: String,
     /// Null says that no further one comes.
     candidate: Option<IceCandidateInit>,
+}
+
+#[derive(JsonSchema, Serialize)]
+struct PeerNamed {
+    peer_id: PeerId,
 }
 
 async fn ice_candidate(call: Call) -> Answer {
@@ -91,10 +108,10 @@ async fn ice_candidate(call: Call) -> Answer {
         Some(candidate) => call.api.lab.candidate(&who, peer, candidate).await?,
         None => drop(call.api.lab.candidates(&who, peer)?),
     }
-    Ok(ok(&json!({ "peer_id": peer })))
+    Ok(ok(&PeerNamed { peer_id: peer }))
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Candidates {
     peer_id: PeerId,
     candidates: Vec<IceCandidateInit>,

@@ -80,7 +80,7 @@ impl SessionDescription {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SdpType {
     Offer,
@@ -88,7 +88,7 @@ pub enum SdpType {
 }
 
 /// `RTCIceCandidateInit` of the WebRTC specification.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IceCandidateInit {
     pub candidate: String,

@@ -17,6 +17,7 @@ const MOST_VIEWERS: u16 = 64;
 
 /// When the lab is open on each day, in its zone. `to` 00:00 is the midnight at the day's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OpenHours {
     pub from: NaiveTime,
     pub to: NaiveTime,
@@ -24,9 +25,11 @@ pub struct OpenHours {
 
 /// What windows may be booked. Lengths in minutes unless the name says otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LabRules {
     /// An IANA name, such as `Europe/Berlin`.
     #[serde(with = "zone_name")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub zone: Tz,
     /// `None`: at any hour.
     pub open_hours: Option<OpenHours>,

@@ -36,6 +36,7 @@ const MOST_CREDENTIALS: usize = 16;
 
 /// How media passes between a robot and its viewers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MediaMode {
     /// Through the server.

@@ -1,11 +1,12 @@
 //! The routes about people: `/auth/…` for themselves, `/admin/users` for admins.
 
+use chrono::{DateTime, Utc};
 use curfew_domain::{AccountId, Role};
 use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::NewAccount;
+use super::{NewAccount, OneTimeLink};
 use crate::actors::Principal;
 use crate::api::dto::User;
 use crate::api::error::Problem;
@@ -16,30 +17,52 @@ use crate::protocol::millis;
 
 pub(in crate::api) fn routes() -> Vec<Route> {
     vec![
-        Route::new(Method::POST, "/auth/login", Access::Public, login),
-        Route::new(Method::POST, "/auth/register", Access::Public, register),
-        Route::new(Method::POST, "/auth/redeem", Access::Public, redeem),
-        Route::new(Method::GET, "/auth/me", Access::Any, me),
-        Route::new(Method::POST, "/auth/password", Access::Any, change_password),
+        Route::new(Method::POST, "/auth/login", Access::Public, login)
+            .about("Signs in")
+            .takes::<Login>()
+            .gives::<SignedIn>(StatusCode::OK),
+        Route::new(Method::POST, "/auth/register", Access::Public, register)
+            .about("Registers oneself, where the configuration allows it")
+            .takes::<Register>()
+            .gives::<User>(StatusCode::CREATED),
+        Route::new(Method::POST, "/auth/redeem", Access::Public, redeem)
+            .about("Uses a one-time link")
+            .takes::<Redeem>()
+            .gives::<SignedIn>(StatusCode::OK),
+        Route::new(Method::GET, "/auth/me", Access::Any, me)
+            .about("Who is signed in")
+            .gives::<User>(StatusCode::OK),
+        Route::new(Method::POST, "/auth/password", Access::Any, change_password)
+            .about("Changes one's own password")
+            .takes::<ChangePassword>()
+            .gives::<User>(StatusCode::OK),
     ]
 }
 
 pub(in crate::api) fn admin_routes() -> Vec<Route> {
     vec![
-        Route::new(Method::GET, "/admin/users", Access::Admin, list),
-        Route::new(Method::POST, "/admin/users", Access::Admin, create),
-        Route::new(Method::PATCH, "/admin/users/{id}", Access::Admin, update),
-        Route::new(Method::POST, "/admin/users/{id}/reset-link", Access::Admin, reset_link),
+        Route::new(Method::GET, "/admin/users", Access::Admin, list).about("All accounts").lists::<User>(),
+        Route::new(Method::POST, "/admin/users", Access::Admin, create)
+            .about("Creates an account")
+            .takes::<Create>()
+            .gives::<User>(StatusCode::CREATED),
+        Route::new(Method::PATCH, "/admin/users/{id}", Access::Admin, update)
+            .about("Changes an account; what is left out stays")
+            .takes::<Update>()
+            .gives::<User>(StatusCode::OK),
+        Route::new(Method::POST, "/admin/users/{id}/reset-link", Access::Admin, reset_link)
+            .about("Makes a link with which a person sets a new password")
+            .gives::<Link>(StatusCode::CREATED),
     ]
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Login {
     email: String,
     password: String,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct SignedIn {
     access_token: String,
     token_type: &'static str,
@@ -59,7 +82,7 @@ async fn login(call: Call) -> Answer {
     Ok(ok(&signed_in(call.api.accounts.sign_in(&email, password, from).await?)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Register {
     name: String,
     email: String,
@@ -76,7 +99,7 @@ async fn register(call: Call) -> Answer {
     Ok(with_status(StatusCode::CREATED, &user))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Redeem {
     token: String,
     password: String,
@@ -94,7 +117,7 @@ async fn me(call: Call) -> Answer {
     Ok(ok(&call.api.accounts.user(call.account()?).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct ChangePassword {
     old: String,
     new: String,
@@ -113,7 +136,7 @@ async fn list(call: Call) -> Answer {
     Ok(ok(&Page::of(users, limit, |user| user.id.to_string())))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Create {
     name: String,
     email: String,
@@ -129,7 +152,7 @@ async fn create(call: Call) -> Answer {
 }
 
 /// What is left out stays as it is.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Update {
     name: Option<String>,
     role: Option<Role>,
@@ -158,8 +181,15 @@ async fn update(call: Call) -> Answer {
     Ok(ok(&accounts.user(id).await?))
 }
 
+#[derive(JsonSchema, Serialize)]
+struct Link {
+    url: String,
+    #[serde(with = "millis")]
+    #[schemars(with = "DateTime<Utc>")]
+    expires_at: DateTime<Utc>,
+}
+
 async fn reset_link(call: Call) -> Answer {
-    let link = call.api.accounts.reset_link(call.id(0, "user")?).await?;
-    let body = json!({ "url": link.url, "expires_at": millis::to_string(&link.expires_at) });
-    Ok(with_status(StatusCode::CREATED, &body))
+    let OneTimeLink { url, expires_at } = call.api.accounts.reset_link(call.id(0, "user")?).await?;
+    Ok(with_status(StatusCode::CREATED, &Link { url, expires_at }))
 }
