@@ -5,7 +5,7 @@ import { ServerClock } from './time/server-clock.js';
 /** What every page of the console works with; there is one of each in a tab. */
 export const session = new Session();
 export const clock = new ServerClock();
-export const api = new Client({ token: session.token, onBadToken: () => session.end() });
+export const api = new Client({ token: session.token, onBadToken: () => session.end('expired') });
 
 /** Reads the server's time once more. Best effort: a countdown goes on with what was known. */
 export async function readClock(): Promise<void> {

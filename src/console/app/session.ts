@@ -14,20 +14,28 @@ const KEY = 'curfew.sign-in';
  */
 export class Session extends EventTarget {
   #current: SignIn | null = restore();
+  #expired = false;
 
   get current(): SignIn | null {
     return this.#current;
+  }
+
+  /** It ended because the server no longer took the token, and not because somebody signed out. */
+  get hasExpired(): boolean {
+    return this.#expired;
   }
 
   token = (): string | null => this.#current?.token ?? null;
 
   begin(signIn: SignIn): void {
     this.#current = signIn;
+    this.#expired = false;
     quietly(() => sessionStorage.setItem(KEY, JSON.stringify(signIn)));
     this.dispatchEvent(new Event('change'));
   }
 
-  end(): void {
+  end(how: 'left' | 'expired' = 'left'): void {
+    if (how === 'left' || this.#current !== null) this.#expired = how === 'expired';
     this.#current = null;
     quietly(() => sessionStorage.removeItem(KEY));
     this.dispatchEvent(new Event('change'));

@@ -18,6 +18,40 @@ export function causeInWords(cause: string): string {
   return CAUSES[cause] ?? `The session ended (${cause.replaceAll('_', ' ')}).`;
 }
 
+const NEXT: Record<string, string> = {
+  window_closed: 'Book again if you need more time.',
+  cancelled: 'Book again when you need the robot.',
+  terminated_by_admin: "Ask the lab's administrators before you book again.",
+  account_suspended: "Ask the lab's administrators to reinstate it.",
+  credential_revoked: 'Book another robot, or this one when it is back.',
+  maintenance: 'Book another robot, or this one for later.',
+  robot_lost: 'Book another robot, or this one when it is back online.',
+  participant_left: 'While the window lasts you can come back from My bookings.',
+  server_stopped: 'Book again; if the window is not over yet, open it from My bookings.',
+  replaced: 'It goes on where it was opened last. Reload this page to take it back here.',
+};
+
+/** What to do after a session ended for this cause. */
+export function nextInWords(cause: string): string {
+  return NEXT[cause] ?? 'See My bookings for what is still yours.';
+}
+
+const AFTER_REFUSAL: Record<string, string> = {
+  bad_token: 'Sign in again.',
+  no_active_booking: 'Book the robot first, or ask its holder to invite you.',
+  not_your_booking: 'Ask its holder to invite you, or book a time of your own.',
+  window_closed: 'Book again to go on.',
+  room_full: 'Wait until somebody leaves, then reload this page.',
+  not_found: 'Look for it under My bookings.',
+  reason_required: 'Administrators open a watch under Fleet, with a reason.',
+  suspended: "Ask the lab's administrators to reinstate the account.",
+};
+
+/** What to do when a session could not be entered. */
+export function refusalNextInWords(code: string): string {
+  return AFTER_REFUSAL[code] ?? 'See My bookings for what is yours to watch.';
+}
+
 const STATUSES: Record<BookingStatus, string> = {
   requested: 'Being decided',
   confirmed: 'Confirmed',

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -57,6 +57,18 @@ export class Demo {
     const { child } = await launch(this.folder, 5, new URL(this.facts.url).host);
     this.process = child;
     return startedAt;
+  }
+
+  /** Starts a robot beside the demo's own, with the credential and one drawn camera for each name. */
+  async robot(token: string, cameras: readonly string[]): Promise<{ stop: () => Promise<void> }> {
+    const file = join(this.folder, 'robot.token');
+    await writeFile(file, token, { mode: 0o600 });
+    const sources = cameras.flatMap((camera) => ['--source', `${camera}=test`]);
+    const child = spawn(BINARY, ['robot', '--server', this.facts.url, '--token-file', file, ...sources], { stdio: 'ignore' });
+    const leaveNothing = () => child.kill('SIGKILL');
+    process.once('exit', leaveNothing);
+    child.once('exit', () => process.removeListener('exit', leaveNothing));
+    return { stop: () => end(child, 'SIGTERM') };
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,4 @@
-import { html } from 'lit';
+import { html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import { api, session } from '../context.js';
 import { field, Page, secretField } from '../parts/page.js';
@@ -10,6 +10,7 @@ export class SignInPage extends Page {
       <div class="page gate">
         <h1 tabindex="-1">Sign in</h1>
         <form class="card form" @submit=${this.#submit}>
+          ${session.hasExpired ? html`<p class="notice" role="status">Your sign-in has expired. Sign in again to go on where you were.</p>` : nothing}
           <label>E-mail <input name="email" type="email" autocomplete="username" required autofocus /></label>
           <label>Password <input name="password" type="password" autocomplete="current-password" required /></label>
           ${this.outcome()}

@@ -8,7 +8,6 @@ import type { ViewerState } from '../viewer/state.js';
 import { causeInWords } from '../words.js';
 
 const CLOCK_EVERY_MS = 30_000;
-const DESCRIBE_AFTER_MS = 1500;
 
 /** The page around one `<curfew-viewer>`: which robot, which window, and where to go afterwards. */
 @customElement('curfew-watch')
@@ -21,19 +20,15 @@ export class WatchPage extends Page {
   @state() private over = false;
   @state() private refused = false;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #fallback: ReturnType<typeof setTimeout> | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.#timer = setInterval(() => void readClock(), CLOCK_EVERY_MS);
-    // A browser is not told why a WebSocket was refused; an ordinary request is.
-    this.#fallback = setTimeout(() => void this.#describe(), DESCRIBE_AFTER_MS);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     clearInterval(this.#timer);
-    clearTimeout(this.#fallback);
   }
 
   protected override render() {
@@ -44,6 +39,7 @@ export class WatchPage extends Page {
         <div class="heading">
           <h1 tabindex="-1">${this.robot?.name ?? details?.robot_type ?? 'Live picture'}</h1>
           <p class="muted">
+            ${this.robotId === null ? nothing : "An administrator's watch"}
             ${details === null ? nothing : windowText(Date.parse(details.starts_at), Date.parse(details.ends_at), now)}
           </p>
         </div>
@@ -52,8 +48,8 @@ export class WatchPage extends Page {
           .tokenProvider=${session.token}
           .clock=${clock}
           .rtcConfig=${rtcConfig}
+          .cameras=${this.#cameras}
           @curfew-state=${this.#onState}
-          @curfew-first-frame=${() => void this.#describe()}
         ></curfew-viewer>
         ${this.refused ? this.#because() : this.outcome()}
         <div class="row">
@@ -67,13 +63,18 @@ export class WatchPage extends Page {
   }
 
   #onState = (event: CustomEvent<{ state: ViewerState; message: string | null }>) => {
-    const { state: viewer } = event.detail;
+    const { state: viewer, message } = event.detail;
     this.refused = viewer.phase === 'refused';
     this.over = viewer.phase === 'ended' || this.refused;
-    // The picture comes first; names and times are asked for when the way to it is under way or blocked.
-    if (this.refused) this.details = null;
-    if (viewer.phase !== 'connecting') void this.#describe();
-    if (viewer.phase === 'refused' && viewer.refusal?.code === 'bad_token') session.end();
+    // What is said about the window has changed with it.
+    if (this.refused || message === 'session-changed') void this.#describe();
+    if (viewer.phase === 'refused' && viewer.refusal?.code === 'bad_token') session.end('expired');
+  };
+
+  /** Names and times, and with them how many cameras there are to ask for. */
+  #cameras = async (): Promise<readonly string[]> => {
+    await this.#describe();
+    return this.robot?.cameras ?? [];
   };
 
   /** What became of a booking that cannot be watched, as far as this person may know. */
@@ -83,11 +84,10 @@ export class WatchPage extends Page {
   }
 
   async #describe(): Promise<void> {
-    if (this.details !== null) return;
     await this.attempt(async () => {
-      const [details, robots] = await Promise.all([api.booking(this.booking), api.robots(), readClock()]);
+      const [details, robots] = await Promise.all([this.robotId === null ? api.booking(this.booking) : null, api.robots(), readClock()]);
       this.details = details;
-      this.robot = robots.registry.find((robot) => robot.id === details.robot_id) ?? null;
+      this.robot = robots.registry.find(({ id }) => id === (details?.robot_id ?? this.robotId)) ?? null;
     });
   }
 }

@@ -1,12 +1,16 @@
 import { LitElement, html, type PropertyValues } from 'lit';
-import { customElement, property, query, state } from 'lit/decorators.js';
+import { customElement, property, state } from 'lit/decorators.js';
 import { ServerClock } from '../time/server-clock.js';
 import { Frames } from './frames.js';
 import type { ServerMessage } from './messages.js';
 import { ViewerSession } from './session.js';
 import { INITIAL, isFinal, type ViewerState } from './state.js';
+import { StatsReader, type Reading } from './stats.js';
 import { viewerStyles } from './styles.js';
-import { stage, strip, type ViewModel } from './view.js';
+import { details, stage, strip, type ViewModel } from './view.js';
+
+const TICK_MS = 250;
+const READ_STATS_MS = 1000;
 
 /** What `curfew-first-frame` carries. */
 export interface FirstFrame {
@@ -33,23 +37,34 @@ export class CurfewViewer extends LitElement {
   @property({ attribute: false }) tokenProvider: () => string | null = () => null;
   /** Gives ICE servers and policy. */
   @property({ attribute: false }) rtcConfig: () => Promise<RTCConfiguration> = () => Promise.resolve({});
+  /** Gives the names of the robot's cameras, in its order; one without a name unless this says more. */
+  @property({ attribute: false }) cameras: () => Promise<readonly string[]> = () => Promise.resolve([]);
   /** Shared with the page, if it has one. */
   @property({ attribute: false }) clock = new ServerClock();
 
   @state() private session: ViewerState = INITIAL;
   @state() private flowing = false;
   @state() private latencyMs: number | null = null;
-  @query('video', true) private picture!: HTMLVideoElement;
+  @state() private names: readonly string[] = [''];
+  /** The camera that is shown large; null for all beside each other. */
+  @state() private main: number | null = 0;
+  @state() private sound: 'none' | 'muted' | 'on' = 'none';
+  @state() private reading: Reading | null = null;
+  @state() private detailed = false;
 
   #session: ViewerSession | null = null;
   #frames: Frames | null = null;
+  #streams: (MediaStream | null)[] = [];
+  #soundStream: MediaStream | null = null;
+  #statistics = new StatsReader();
+  #reader: ReturnType<typeof setInterval> | undefined;
   #tick: ReturnType<typeof setInterval> | undefined;
   #openedAt = 0;
   #changedAt: number | null = null;
 
-  /** The element that shows the picture. */
+  /** The element that shows the picture; of several cameras, the one that is shown large. */
   get video(): HTMLVideoElement {
-    return this.picture;
+    return this.#videos()[this.main ?? 0] ?? this.#videos()[0]!;
   }
 
   override connectedCallback(): void {
@@ -65,6 +80,7 @@ export class CurfewViewer extends LitElement {
 
   protected override updated(changed: PropertyValues<this>): void {
     if (changed.has('room') || changed.has('server')) this.#open();
+    else if (changed.has('names' as keyof CurfewViewer) || changed.has('main' as keyof CurfewViewer)) this.#show();
   }
 
   protected override render() {
@@ -74,12 +90,20 @@ export class CurfewViewer extends LitElement {
       latencyMs: this.latencyMs,
       now: this.clock.now(),
       changedAt: this.#changedAt,
+      names: this.names,
+      main: this.main,
+      choose: (camera) => (this.main = camera),
+      sound: this.sound,
+      toggleSound: () => this.#toggleSound(),
+      reading: this.reading,
+      detailed: this.detailed,
+      toggleDetails: (open) => this.#toggleDetails(open),
       toggleFullscreen: () => void this.#toggleFullscreen(),
     };
     return html`
       <section class="viewer" aria-label="Live picture">
         ${stage(model)}
-        ${isFinal(this.session) ? null : strip(model)}
+        ${isFinal(this.session) ? null : strip(model)} ${isFinal(this.session) ? null : details(model)}
       </section>
     `;
   }
@@ -89,7 +113,45 @@ export class CurfewViewer extends LitElement {
     if (this.room === '') return;
     this.#openedAt = performance.now();
     this.session = INITIAL;
-    this.#frames = new Frames(this.picture, {
+    this.#watchFrames();
+    const names = this.cameras().catch((): readonly string[] => []);
+    const session = new ViewerSession(
+      {
+        server: this.server,
+        room: this.room,
+        token: this.tokenProvider,
+        clock: this.clock,
+        rtcConfig: this.rtcConfig,
+        cameras: () => names.then(({ length }) => Math.max(1, length)),
+      },
+      {
+        state: (next, cause) => this.#onState(next, cause),
+        camera: (index, stream) => this.#onCamera(index, stream),
+        sound: (stream) => this.#onSound(stream),
+        stop: () => this.#stopPicture(),
+      },
+    );
+    this.#session = session;
+    void names.then((known) => {
+      if (this.#session === session && known.length > 0) this.names = known;
+    });
+    this.#tick = setInterval(() => this.requestUpdate(), TICK_MS);
+  }
+
+  #close(): void {
+    clearInterval(this.#tick);
+    this.#toggleDetails(false);
+    this.#session?.close();
+    this.#session = null;
+    this.#frames?.stop();
+    this.#frames = null;
+    if (this.hasUpdated) this.#stopPicture();
+  }
+
+  /** Watches what the large picture really shows. */
+  #watchFrames(): void {
+    this.#frames?.stop();
+    this.#frames = new Frames(this.video, {
       first: (shownAt) => this.#tell('curfew-first-frame', { afterMs: shownAt - this.#openedAt }),
       stamp: (stampedAt, shownAt) => {
         this.latencyMs = this.clock.isSet ? this.clock.at(shownAt) - stampedAt : null;
@@ -99,30 +161,6 @@ export class CurfewViewer extends LitElement {
         if (!flowing) this.latencyMs = null;
       },
     });
-    this.#session = new ViewerSession(
-      {
-        server: this.server,
-        room: this.room,
-        token: this.tokenProvider,
-        clock: this.clock,
-        rtcConfig: this.rtcConfig,
-      },
-      {
-        state: (next, cause) => this.#onState(next, cause),
-        stream: (stream) => this.#play(stream),
-        stop: () => this.#stopPicture(),
-      },
-    );
-    this.#tick = setInterval(() => this.requestUpdate(), 250);
-  }
-
-  #close(): void {
-    clearInterval(this.#tick);
-    this.#session?.close();
-    this.#session = null;
-    this.#frames?.stop();
-    this.#frames = null;
-    if (this.hasUpdated) this.#stopPicture();
   }
 
   #onState(next: ViewerState, cause: ServerMessage | null): void {
@@ -133,17 +171,79 @@ export class CurfewViewer extends LitElement {
     if (next.phase === 'ended') this.#tell('curfew-ended', next.end);
   }
 
-  #play(stream: MediaStream): void {
-    this.#frames?.restart();
-    this.picture.srcObject = stream;
-    // Muted, so that browsers let it begin by itself; one that still refuses shows its own way to start.
-    void this.picture.play().catch(() => undefined);
+  #onCamera(index: number, stream: MediaStream): void {
+    if (index === (this.main ?? 0)) this.#frames?.restart();
+    this.#streams[index] = stream;
+    this.#play();
+  }
+
+  /** Gives each picture to its element. Muted, so that browsers let it begin by itself. */
+  #play(): void {
+    for (const [index, video] of this.#videos().entries()) {
+      const stream = this.#streams[index] ?? null;
+      if (video.srcObject === stream) continue;
+      video.srcObject = stream;
+      if (stream !== null) void video.play().catch(() => undefined);
+    }
+  }
+
+  /** After another camera was chosen, or more of them became known. */
+  #show(): void {
+    if (this.#session === null) return;
+    this.#play();
+    this.flowing = false;
+    this.latencyMs = null;
+    this.#watchFrames();
+  }
+
+  #onSound(stream: MediaStream): void {
+    this.#soundStream = stream;
+    if (this.sound === 'none') this.sound = 'muted';
+    else if (this.sound === 'on') this.#listen();
+  }
+
+  #listen(): void {
+    const audio = this.renderRoot.querySelector('audio');
+    if (audio === null) return;
+    audio.srcObject = this.#soundStream;
+    void audio.play().catch(() => (this.sound = 'muted'));
+  }
+
+  #toggleSound(): void {
+    this.sound = this.sound === 'on' ? 'muted' : 'on';
+    if (this.sound === 'on') this.#listen();
+    else this.renderRoot.querySelector('audio')?.pause();
+  }
+
+  /** Statistics cost the browser work: they are read while somebody looks at them. */
+  #toggleDetails(open: boolean): void {
+    clearInterval(this.#reader);
+    this.detailed = open;
+    this.reading = null;
+    if (!open) return;
+    this.#statistics = new StatsReader();
+    void this.#readStatistics();
+    this.#reader = setInterval(() => void this.#readStatistics(), READ_STATS_MS);
+  }
+
+  async #readStatistics(): Promise<void> {
+    const found = await this.#session?.stats();
+    if (this.detailed) this.reading = found ? this.#statistics.read(found.report, found.cameras) : null;
   }
 
   #stopPicture(): void {
-    this.picture.srcObject = null;
+    this.#streams = [];
+    this.#soundStream = null;
+    for (const video of this.#videos()) video.srcObject = null;
+    const audio = this.renderRoot.querySelector('audio');
+    if (audio !== null) audio.srcObject = null;
+    this.sound = 'none';
     this.flowing = false;
     this.latencyMs = null;
+  }
+
+  #videos(): HTMLVideoElement[] {
+    return [...this.renderRoot.querySelectorAll('video')];
   }
 
   async #toggleFullscreen(): Promise<void> {

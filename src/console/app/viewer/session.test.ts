@@ -48,6 +48,9 @@ class FakeSocket extends EventTarget {
 
 class FakePeer {
   static open = 0;
+  static last: FakePeer;
+  restarts = 0;
+  sections: string[] = [];
   localDescription: { sdp: string } | null = null;
   signalingState = 'have-local-offer';
   connectionState = 'new';
@@ -56,9 +59,20 @@ class FakePeer {
 
   constructor() {
     FakePeer.open += 1;
+    FakePeer.last = this;
   }
 
-  addTransceiver = () => ({ receiver: {} });
+  addTransceiver = (kind: string) => {
+    this.sections.push(kind);
+    return { receiver: {} };
+  };
+  restartIce(): void {
+    this.restarts += 1;
+  }
+  become(state: string): void {
+    this.connectionState = state;
+    this.onconnectionstatechange?.();
+  }
   createDataChannel = () => ({});
   setLocalDescription = async () => {
     this.localDescription = { sdp: 'v=0 offer' };
@@ -66,7 +80,8 @@ class FakePeer {
   setRemoteDescription = async () => undefined;
   addIceCandidate = async () => undefined;
   close(): void {
-    FakePeer.open -= 1;
+    if (this.signalingState !== 'closed') FakePeer.open -= 1;
+    this.signalingState = 'closed';
   }
 }
 
@@ -96,8 +111,9 @@ function watching() {
       token: () => 'secret',
       clock: new ServerClock(),
       rtcConfig: async () => ({}),
+      cameras: async () => 2,
     },
-    { state: (state) => states.push(state), stream: () => undefined, stop },
+    { state: (state) => states.push(state), camera: () => undefined, sound: () => undefined, stop },
   );
   return { session, stop, phase: () => states.at(-1)?.phase, last: () => states.at(-1) };
 }
@@ -181,6 +197,44 @@ describe('a session', () => {
     expect(phase()).toBe('live');
     expect(line().events()).toContain('offer');
     expect(FakePeer.open).toBe(1);
+  });
+
+  it('asks for every camera and for the sound', async () => {
+    watching();
+    line().open();
+    join('open');
+    await settle();
+    expect(FakePeer.last.sections).toEqual(['video', 'video', 'audio']);
+  });
+
+  it('looks for a new path when the one it has falls silent, and gives it up when there is none', async () => {
+    watching();
+    line().open();
+    join('open');
+    await settle();
+    const first = FakePeer.last;
+    first.signalingState = 'stable';
+    first.become('connected');
+    first.become('disconnected');
+    await settle();
+    expect(first.restarts).toBe(1);
+    expect(line().events().filter((event) => event === 'offer')).toHaveLength(2);
+    first.become('connected');
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(FakePeer.last).toBe(first);
+
+    first.become('disconnected');
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(FakePeer.last).not.toBe(first);
+    expect(FakePeer.open).toBe(1);
+  });
+
+  it('takes another line when nothing is answered on this one', async () => {
+    watching();
+    line().open();
+    join('open');
+    await vi.advanceTimersByTimeAsync(11_000);
+    expect(FakeSocket.all).toHaveLength(2);
   });
 
   it('asks again for what a busy server could not do', async () => {

@@ -21,16 +21,21 @@ export interface ViewerSessionOptions {
   clock: ServerClock;
   /** ICE servers and policy; the session starts without them when they take too long. */
   rtcConfig: () => Promise<RTCConfiguration>;
+  /** How many cameras there are to see; one when that takes too long. */
+  cameras: () => Promise<number>;
 }
 
 export interface ViewerSessionEvents {
   state: (state: ViewerState, cause: ServerMessage | null) => void;
-  stream: (stream: MediaStream) => void;
+  /** A camera's picture, by its place in the robot's order. */
+  camera: (index: number, stream: MediaStream) => void;
+  sound: (stream: MediaStream) => void;
   /** Nothing may be shown any more. */
   stop: () => void;
 }
 
 const CONFIG_PATIENCE_MS = 300;
+const CAMERAS_PATIENCE_MS = 1000;
 const RETRY_MS = 500;
 const ANSWER_PATIENCE_MS = 5000;
 /** How long after our own zero the server's word on the cause is waited for. */
@@ -42,17 +47,22 @@ export class ViewerSession {
   #state: ViewerState = INITIAL;
   readonly #signaling: Signaling;
   readonly #config: Promise<RTCConfiguration>;
+  readonly #cameras: Promise<number>;
   #peer: ViewerPeer | null = null;
   #joinSentAt = 0;
   #zero: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  /** Offers in a row that brought no connection. */
+  #unanswered = 0;
 
   constructor(
     private readonly options: ViewerSessionOptions,
     private readonly on: ViewerSessionEvents,
   ) {
-    const unhurried = new Promise<RTCConfiguration>((resolve) => setTimeout(resolve, CONFIG_PATIENCE_MS, {}));
-    this.#config = Promise.race([options.rtcConfig().catch(() => ({})), unhurried]);
+    this.#config = patiently<RTCConfiguration>(options.rtcConfig(), CONFIG_PATIENCE_MS, {});
+    this.#cameras = patiently(options.cameras(), CAMERAS_PATIENCE_MS, 1);
+    globalThis.addEventListener?.('online', this.#onNetwork);
+    networkInformation()?.addEventListener('change', this.#onNetwork);
     this.#signaling = new Signaling(
       { url: signalingUrl(options.server), token: options.token },
       {
@@ -67,10 +77,24 @@ export class ViewerSession {
   close(): void {
     clearTimeout(this.#zero);
     clearTimeout(this.#retry);
+    globalThis.removeEventListener?.('online', this.#onNetwork);
+    networkInformation()?.removeEventListener('change', this.#onNetwork);
     this.#signaling.send({ event: 'leave-room', data: {} });
     this.#signaling.close();
     this.#dropPeer();
   }
+
+  /** Statistics of what is being received, with the cameras' m-line ids; null while there is nothing. */
+  async stats(): Promise<{ report: RTCStatsReport; cameras: (string | null)[] } | null> {
+    const peer = this.#peer;
+    const report = (await peer?.stats()) ?? null;
+    return peer === null || report === null ? null : { report, cameras: peer.cameraIds() };
+  }
+
+  /** The device is on another network: what went over the old one is looked for on the new one at once. */
+  #onNetwork = () => {
+    if (this.#peer !== null) void this.#restart(this.#peer);
+  };
 
   #enter(): void {
     // Both at once: who this is stands in the token already.
@@ -127,27 +151,44 @@ export class ViewerSession {
   /** Offers anew on a fresh connection; the one before, if any, has nothing more to give. */
   async #negotiate(): Promise<void> {
     this.#dropPeer();
-    const config = await this.#config;
+    const [config, cameras] = await Promise.all([this.#config, this.#cameras]);
     if (this.#state.phase !== 'live' || this.#peer !== null) return;
     const early: (RTCIceCandidateInit | null)[] = [];
     let offered = false;
-    const peer: ViewerPeer = new ViewerPeer(config, {
+    const peer: ViewerPeer = new ViewerPeer(config, cameras, {
       candidate: (candidate) => {
         if (offered) this.#trickle(candidate);
         else early.push(candidate);
       },
-      track: (stream) => this.on.stream(stream),
+      camera: (index, stream) => this.on.camera(index, stream),
+      sound: (stream) => this.on.sound(stream),
       message: (message) => this.#receive(message),
-      connected: () => clearTimeout(this.#retry),
+      connected: () => this.#onConnected(),
+      shaken: () => void this.#restart(peer),
       lost: () => this.#peer === peer && this.#tryAgain(),
     });
     this.#peer = peer;
     const sdp = await peer.offer();
     if (this.#peer !== peer) return;
-    this.#signaling.send({ event: 'offer', data: { offer: { type: 'offer', sdp } } });
+    this.#offer(sdp);
     offered = true;
     early.forEach((candidate) => this.#trickle(candidate));
     this.#tryAgain(ANSWER_PATIENCE_MS);
+  }
+
+  /** Looks for a new path for the same connection; the picture goes on where it stopped. Whatever comes of it, `lost` is next. */
+  async #restart(peer: ViewerPeer): Promise<void> {
+    const sdp = this.#peer === peer && this.#state.phase === 'live' ? await peer.restart().catch(() => null) : null;
+    if (sdp !== null && this.#peer === peer) this.#offer(sdp);
+  }
+
+  #onConnected(): void {
+    clearTimeout(this.#retry);
+    this.#unanswered = 0;
+  }
+
+  #offer(sdp: string): void {
+    this.#signaling.send({ event: 'offer', data: { offer: { type: 'offer', sdp } } });
   }
 
   #trickle(candidate: RTCIceCandidateInit | null): void {
@@ -157,7 +198,9 @@ export class ViewerSession {
   #tryAgain(inMs = RETRY_MS): void {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => {
-      if (this.#state.phase === 'live') void this.#negotiate();
+      // A line that stays silent may have lost its network without being told.
+      if (inMs === ANSWER_PATIENCE_MS && ++this.#unanswered > 1) this.#signaling.renew();
+      else if (this.#state.phase === 'live') void this.#negotiate();
       else if (this.#state.phase !== 'waiting') this.#join();
     }, inMs);
   }
@@ -183,4 +226,15 @@ export class ViewerSession {
     this.#moveTo(onLocalZero(this.#state), null);
     this.#zero = setTimeout(() => this.#moveTo(onSilence(this.#state), null), CLOSING_PATIENCE_MS);
   }
+}
+
+/** What a promise gives, or something else when it takes too long or fails. */
+function patiently<T>(promise: Promise<T>, ms: number, otherwise: T): Promise<T> {
+  const unhurried = new Promise<T>((resolve) => setTimeout(resolve, ms, otherwise));
+  return Promise.race([promise.catch(() => otherwise), unhurried]);
+}
+
+/** Chromium's word on the network in use, where there is one. */
+function networkInformation(): EventTarget | undefined {
+  return (globalThis.navigator as (Navigator & { connection?: EventTarget }) | undefined)?.connection;
 }

@@ -41,6 +41,17 @@ export class Signaling {
     this.#attempt = 0;
   }
 
+  /** Gives up this line and gets another: nothing comes over it any more. */
+  renew(): void {
+    const silent = this.#socket;
+    if (this.#closed || silent === null) return;
+    this.#socket = null;
+    silent.close();
+    clearTimeout(this.#timer);
+    this.#connect();
+    this.on.down(this.#attempt);
+  }
+
   /** Leaves the line for good. */
   close(): void {
     this.#closed = true;

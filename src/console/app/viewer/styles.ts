@@ -31,15 +31,52 @@ export const viewerStyles = css`
     color: #f4f6f9;
     overflow: hidden;
   }
+  .cameras {
+    display: grid;
+    gap: 0.375rem;
+    width: 100%;
+    grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr));
+  }
+  .cameras[data-layout='grid'] {
+    grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr));
+  }
+  .cameras[hidden],
+  [hidden] {
+    display: none;
+  }
+  .camera {
+    position: relative;
+  }
+  .cameras[data-layout='one'] .camera:not([data-main]) {
+    order: 1;
+    max-width: 14rem;
+  }
+  .cameras[data-layout='one'] .camera[data-main] {
+    grid-column: 1 / -1;
+  }
+  /* The small pictures of the others stay in sight below the large one. */
+  .camera:not(:only-child) video {
+    max-height: var(--curfew-picture-height, max(13rem, calc(100dvh - 28.5rem)));
+  }
   video {
     display: block;
     width: 100%;
-    max-height: var(--curfew-picture-height, max(15rem, calc(100dvh - 19.5rem)));
+    max-height: var(--curfew-picture-height, max(15rem, calc(100dvh - 20.5rem)));
     aspect-ratio: 4 / 3;
     object-fit: contain;
   }
   video[hidden] {
     display: none;
+  }
+  .name {
+    position: absolute;
+    inset: auto auto 0.5rem 0.5rem;
+    border-color: transparent;
+    background: rgb(10 12 16 / 78%);
+    color: #fff;
+  }
+  .name[aria-pressed='true'] {
+    border-color: #fff;
   }
   :host(:fullscreen) video {
     max-height: none;
@@ -193,8 +230,14 @@ export const viewerStyles = css`
   [data-tone='bad'] .dot {
     background: #d5362f;
   }
-  .full {
+  .buttons {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.5rem;
     margin-inline-start: auto;
+  }
+  button {
+    min-height: 2.75rem;
     padding: 0.5rem 0.875rem;
     border: 1px solid var(--curfew-line, ButtonBorder);
     border-radius: 0.5rem;
@@ -203,8 +246,39 @@ export const viewerStyles = css`
     font: inherit;
     cursor: pointer;
   }
-  .full:focus-visible {
+  .strip button[aria-pressed='true'] {
+    border-color: var(--accent);
+    color: var(--accent);
+  }
+  :focus-visible {
     outline: 3px solid var(--accent);
     outline-offset: 2px;
+  }
+  .details {
+    padding: 0 1.125rem;
+    border-top: 1px solid var(--curfew-line, ButtonBorder);
+    font-size: 0.875rem;
+  }
+  summary {
+    min-height: 2.75rem;
+    align-content: center;
+    color: var(--curfew-muted, GrayText);
+    cursor: pointer;
+  }
+  table {
+    border-spacing: 0;
+    font-variant-numeric: tabular-nums;
+  }
+  th,
+  td {
+    padding: 0.1875rem 1.5rem 0.1875rem 0;
+    text-align: start;
+  }
+  th {
+    font-weight: 550;
+  }
+  .hint {
+    padding: 0.5rem 0 0.875rem;
+    color: var(--curfew-muted, GrayText);
   }
 `;

@@ -1,7 +1,9 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { countdown, exactClock, leftMs } from '../time/format.js';
-import { causeInWords, warningInWords } from '../words.js';
+import { causeInWords, nextInWords, refusalNextInWords, warningInWords } from '../words.js';
 import type { ViewerState } from './state.js';
+import type { Reading } from './stats.js';
+import { statistics } from './statistics.js';
 
 /** All that the viewer's picture of itself is drawn from. */
 export interface ViewModel {
@@ -13,6 +15,16 @@ export interface ViewModel {
   now: number;
   /** When the last change of the end was told, by the same clock. */
   changedAt: number | null;
+  /** The cameras' names, in the robot's order. */
+  names: readonly string[];
+  /** The camera shown large; null for all beside each other. */
+  main: number | null;
+  choose: (camera: number | null) => void;
+  sound: 'none' | 'muted' | 'on';
+  toggleSound: () => void;
+  reading: Reading | null;
+  detailed: boolean;
+  toggleDetails: (open: boolean) => void;
   toggleFullscreen: () => void;
 }
 
@@ -23,11 +35,51 @@ export function stage(model: ViewModel): TemplateResult {
   const over = state.phase === 'ended' || state.phase === 'refused' || state.phase === 'closing';
   return html`
     <div class="stage" data-phase=${state.phase}>
-      <video .muted=${true} muted autoplay playsinline disablepictureinpicture ?hidden=${over} aria-label="Robot's camera"></video>
+      ${pictures(model, over)}
       ${over ? ending(state) : veil(model)}
       <div class="banners">${over ? nothing : banners(model)}</div>
     </div>
   `;
+}
+
+/** One picture for each camera; of several, each can be made the large one. */
+function pictures({ names, main, choose }: ViewModel, over: boolean): TemplateResult {
+  const several = names.length > 1;
+  return html`
+    <div class="cameras" ?hidden=${over} data-layout=${several && main === null ? 'grid' : 'one'}>
+      ${names.map((name, camera) => {
+        const said = name === '' ? "Robot's camera" : `Camera ${name}`;
+        return html`
+          <div class="camera" ?data-main=${camera === main}>
+            <video .muted=${true} muted autoplay playsinline disablepictureinpicture ?hidden=${over} aria-label=${said}></video>
+            ${several
+              ? html`<button type="button" class="name" aria-pressed=${camera === main ? 'true' : 'false'} @click=${() => choose(camera)}>${name}</button>`
+              : nothing}
+          </div>
+        `;
+      })}
+    </div>
+    <audio hidden></audio>
+  `;
+}
+
+/** How the connection does, for those who want to know. */
+export function details(model: ViewModel): TemplateResult {
+  const toggle = (event: Event) => {
+    const { open } = event.currentTarget as HTMLDetailsElement;
+    if (open !== model.detailed) model.toggleDetails(open);
+  };
+  return html`
+    <details class="details" ?open=${model.detailed} @toggle=${toggle}>
+      <summary>Connection details</summary>
+      ${model.detailed ? statistics(model.names, model.reading, model.latencyMs) : nothing}
+    </details>
+  `;
+}
+
+function sounds({ sound, toggleSound }: ViewModel) {
+  if (sound === 'none') return nothing;
+  return html`<button type="button" aria-pressed=${sound === 'on' ? 'true' : 'false'} @click=${toggleSound}>${sound === 'on' ? 'Mute' : 'Unmute'}</button>`;
 }
 
 export function strip(model: ViewModel): TemplateResult {
@@ -53,7 +105,13 @@ export function strip(model: ViewModel): TemplateResult {
         <span class="label">Ends at</span>
         <span class="value">${state.endsAt === null ? '–' : exactClock(state.endsAt)}</span>
       </div>
-      <button class="full" type="button" @click=${model.toggleFullscreen}>Full screen</button>
+      <div class="buttons">
+        ${sounds(model)}
+        ${model.names.length > 1
+          ? html`<button type="button" aria-pressed=${model.main === null ? 'true' : 'false'} @click=${() => model.choose(model.main === null ? 0 : null)}>Side by side</button>`
+          : nothing}
+        <button type="button" @click=${model.toggleFullscreen}>Full screen</button>
+      </div>
     </div>
   `;
 }
@@ -114,6 +172,7 @@ function ending(state: ViewerState): TemplateResult {
       <div class="ending" role="alert">
         <h2>You cannot watch this session</h2>
         <p>${state.refusal?.message}</p>
+        <p class="next">${refusalNextInWords(state.refusal?.code ?? '')}</p>
       </div>
     `;
   }
@@ -126,6 +185,7 @@ function ending(state: ViewerState): TemplateResult {
         : html`
             <p class="cause">${causeInWords(end.cause)}</p>
             ${end.reason ? html`<blockquote>${end.reason}</blockquote>` : nothing}
+            <p class="next">${nextInWords(end.cause)}</p>
             <p class="when">Ended at <time datetime=${new Date(end.endedAt).toISOString()}>${exactClock(end.endedAt)}</time></p>
           `}
     </div>

@@ -1,0 +1,100 @@
+import { expect, test, type Locator } from '@playwright/test';
+import { ask, firstFrame, openWatch, signedIn, signIn } from '../support/console.js';
+import { Demo } from '../support/demo.js';
+
+let demo: Demo;
+test.beforeAll(async () => {
+  demo = await Demo.start(15);
+});
+test.afterAll(() => demo?.stop());
+
+/** Milliseconds that each of the viewer's pictures has played, and whether it shows something. */
+async function played(viewer: Locator): Promise<{ seconds: number; width: number }[]> {
+  return viewer.evaluate((element) =>
+    [...element.shadowRoot!.querySelectorAll('video')].map(({ currentTime, videoWidth }) => ({
+      seconds: currentTime,
+      width: videoWidth,
+    })),
+  );
+}
+
+test('every camera of a robot is shown, and each can be the large one', async ({ page }) => {
+  await signIn(page, demo, demo.account('admin'));
+  const cameras = ['front', 'rear'];
+  const robot = (await ask(page, '/admin/robots', { slug: 'rover-1', name: 'Rover 1', type: 'rover', cameras })) as { id: string };
+  const { token } = (await ask(page, `/admin/robots/${robot.id}/credentials`, {})) as { token: string };
+  const agent = await demo.robot(token, cameras);
+  try {
+    const booked = (await ask(page, '/bookings', {
+      robot_id: robot.id,
+      starts_at: new Date().toISOString(),
+      ends_at: new Date(Date.now() + 300_000).toISOString(),
+    })) as { id: string };
+    const first = firstFrame(page);
+    await openWatch(page, booked.id);
+    await first;
+    const viewer = page.locator('curfew-viewer');
+    await expect.poll(async () => (await played(viewer)).map(({ width, seconds }) => width > 0 && seconds > 0)).toEqual([true, true]);
+    const large = () => viewer.evaluate((element) => (element as HTMLElement & { video: HTMLVideoElement }).video.ariaLabel);
+    expect(await large()).toBe('Camera front');
+    await viewer.getByRole('button', { name: 'rear' }).click();
+    expect(await large()).toBe('Camera rear');
+    await expect(viewer.getByText('Live', { exact: true })).toBeVisible();
+    await viewer.getByRole('button', { name: 'Side by side' }).click();
+    await expect(viewer.getByRole('button', { name: 'Side by side' })).toHaveAttribute('aria-pressed', 'true');
+  } finally {
+    await agent.stop();
+  }
+});
+
+test('a reload returns to the session by itself, and says how the connection does', async ({ page }) => {
+  await signedIn(page, demo, 'viewer');
+  await page.goto(`${demo.facts.url}/#/watch/${demo.facts.booking.id}`);
+  const viewer = page.locator('curfew-viewer');
+  await expect(viewer.getByText('Live', { exact: true })).toBeVisible();
+  await page.reload();
+  await expect(viewer.getByText('Live', { exact: true })).toBeVisible();
+  await viewer.getByText('Connection details').click();
+  await expect(viewer.getByRole('row', { name: /^Resolution/ })).toContainText(/640 × 480/);
+  await expect(viewer.getByRole('row', { name: /^Bit rate/ })).toContainText(/bit\/s/);
+  await expect(viewer.getByText(/Round trip to the server: \d+ ms/)).toBeVisible();
+});
+
+test('an administrator watches a robot that nobody booked, with a reason', async ({ page }) => {
+  await signedIn(page, demo, 'admin');
+  await page.goto(`${demo.facts.url}/#/admin/robots`);
+  await page.getByRole('button', { name: 'Watch… Arm 1' }).click();
+  await page.getByLabel('Reason, for the log').fill('A look at its gripper.');
+  await page.getByRole('dialog').getByRole('button', { name: 'Watch' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Arm 1' })).toBeVisible();
+  await expect(page.locator('curfew-viewer').getByText('Live', { exact: true })).toBeVisible();
+});
+
+test('a sign-in that ran out leads to signing in, and back to where one was', async ({ page }) => {
+  const { email, password } = demo.account('viewer');
+  await page.goto(demo.facts.url);
+  await page.evaluate(() => {
+    const user = { id: 'somebody', name: 'Somebody', role: 'viewer' };
+    sessionStorage.setItem('curfew.sign-in', JSON.stringify({ token: 'not.a.token', user }));
+  });
+  await page.goto('about:blank');
+  await page.goto(`${demo.facts.url}/#/bookings`);
+  await expect(page.getByText('Your sign-in has expired.')).toBeVisible();
+  await page.locator('input[name=email]').fill(email);
+  await page.locator('input[name=password]').fill(password);
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { level: 1, name: 'My bookings' })).toBeVisible();
+});
+
+test('a server that is gone is said in words, and the page goes on by itself when it is back', async ({ page, context }) => {
+  await signedIn(page, demo, 'viewer');
+  await page.goto(`${demo.facts.url}/#/robots`);
+  await expect(page.getByRole('heading', { name: 'Turtle 1' })).toBeVisible();
+  await context.setOffline(true);
+  await expect(page.getByText('This device is offline.')).toBeVisible();
+  await page.getByRole('link', { name: 'My bookings' }).click();
+  await expect(page.getByText('The server cannot be reached.')).toBeVisible();
+  await context.setOffline(false);
+  await expect(page.getByRole('heading', { name: 'Turtle 1' })).toBeVisible();
+  await expect(page.getByText('The server cannot be reached.')).toBeHidden();
+});
