@@ -8,9 +8,7 @@ use rand::distr::Alphanumeric;
 use rtc::crypto::{self, SignatureScheme};
 use rtc::data_channel::RTCDataChannelId;
 use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
-use rtc::interceptor::{
-    NackGeneratorBuilder, ReceiverReportBuilder, Registry, SenderReportBuilder, Slot, TwccReceiverBuilder,
-};
+use rtc::interceptor::{NackGeneratorBuilder, ReceiverReportBuilder, Registry, Slot, TwccReceiverBuilder};
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::certificate::{CertificateParams, RTCCertificate};
 use rtc::peer_connection::configuration::RTCConfigurationBuilder;
@@ -26,10 +24,12 @@ use rtc::rtp_transceiver::rtp_sender::{
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 
 use super::answer;
-use super::codec::Payload;
+use super::cameras::SOUND;
+use super::codec::{Kind, Payload};
 use super::config::MediaConfig;
+use super::extensions::{CARRIED, Negotiated};
 use super::feedback::DeliverFeedback;
-use super::sdp::{Direction, Offer, Video, read_offer};
+use super::sdp::{Direction, Offer, Stream, TRANSPORT_CC, read_offer};
 use super::types::{Answer, MediaError, PeerKind, PeerSpec};
 
 /// What all peers of one server share. One certificate for all: it names the server, not the peer.
@@ -48,14 +48,15 @@ pub(super) struct Built {
     pub(super) ufrag: String,
     pub(super) password: String,
     pub(super) remote_password: String,
-    pub(super) cameras: Vec<BuiltCamera>,
+    pub(super) streams: Vec<BuiltStream>,
     pub(super) session_channel: Option<RTCDataChannelId>,
     pub(super) candidates: usize,
     pub(super) answer: Answer,
 }
 
-/// One accepted video section, in the order of the offer.
-pub(super) struct BuiltCamera {
+/// One accepted section of pictures or sound, in the order of the offer.
+pub(super) struct BuiltStream {
+    pub(super) kind: Kind,
     /// What a publisher calls it: its track id.
     pub(super) name: Option<String>,
     /// Which of the robot's streams it is, as `cameras.rs` says once the peer is registered.
@@ -67,6 +68,7 @@ pub(super) struct BuiltCamera {
     pub(super) rtx_ssrc: Option<u32>,
     /// Whether a publisher takes REMB for it.
     pub(super) remb: bool,
+    pub(super) extensions: Vec<Negotiated>,
 }
 
 impl Builder {
@@ -98,8 +100,8 @@ impl Builder {
             .with_setting_engine(self.setting_engine(&offer, &ufrag, &password))
             .with_interceptor_registry(interceptors(direction))
             .build(now)?;
-        let cameras = match direction {
-            Direction::Sends => offer.videos().map(published).collect(),
+        let streams = match direction {
+            Direction::Sends => offer.streams().map(published).collect(),
             Direction::Receives => add_tracks(&mut connection, &offer)?,
         };
         let session_channel = match (spec.kind, offer.has_data()) {
@@ -119,7 +121,7 @@ impl Builder {
             ufrag,
             password,
             remote_password: offer.password,
-            cameras,
+            streams,
             session_channel,
             candidates: offer.candidates,
             answer,
@@ -152,11 +154,11 @@ impl From<rtc::shared::error::Error> for MediaError {
 /// Knows exactly what the offer has, under the offer's payload types, so that matching cannot renumber anything.
 fn media_engine(offer: &Offer, direction: Direction) -> Result<MediaEngine, MediaError> {
     let mut engine = MediaEngine::default();
-    for video in offer.videos() {
-        for payload in &video.payloads {
-            engine.register_codec(codec_parameters(payload), RtpCodecKind::Video)?;
+    for stream in offer.streams() {
+        for payload in &stream.payloads {
+            engine.register_codec(codec_parameters(payload), codec_kind(stream.kind))?;
             if let Some(rtx) = payload.rtx {
-                engine.register_codec(rtx_parameters(payload, rtx), RtpCodecKind::Video)?;
+                engine.register_codec(rtx_parameters(payload, rtx), codec_kind(stream.kind))?;
             }
         }
     }
@@ -170,23 +172,29 @@ fn media_engine(offer: &Offer, direction: Direction) -> Result<MediaEngine, Medi
         let feedback = RTCPFeedback { typ: (*typ).to_owned(), parameter: (*parameter).to_owned() };
         engine.register_feedback(feedback, RtpCodecKind::Video);
     }
-    if direction == Direction::Sends {
-        let uri = super::sdp::TRANSPORT_CC.to_owned();
-        engine.register_header_extension(
-            RTCRtpHeaderExtensionCapability { uri },
-            RtpCodecKind::Video,
-            None,
-        )?;
+    let own = (direction == Direction::Sends).then_some((TRANSPORT_CC, &[Kind::Video][..]));
+    for (uri, kinds) in CARRIED.into_iter().chain(own) {
+        for kind in kinds {
+            let capability = RTCRtpHeaderExtensionCapability { uri: uri.to_owned() };
+            engine.register_header_extension(capability, codec_kind(*kind), None)?;
+        }
     }
     Ok(engine)
+}
+
+fn codec_kind(kind: Kind) -> RtpCodecKind {
+    match kind {
+        Kind::Video => RtpCodecKind::Video,
+        Kind::Audio => RtpCodecKind::Audio,
+    }
 }
 
 fn codec_parameters(payload: &Payload) -> RTCRtpCodecParameters {
     RTCRtpCodecParameters {
         rtp_codec: RTCRtpCodec {
             mime_type: payload.format.mime_type().to_owned(),
-            clock_rate: 90_000,
-            channels: 0,
+            clock_rate: payload.format.clock_rate(),
+            channels: payload.format.channels(),
             sdp_fmtp_line: payload.format.fmtp(),
             rtcp_feedback: Vec::new(),
         },
@@ -207,38 +215,40 @@ fn rtx_parameters(payload: &Payload, rtx: u8) -> RTCRtpCodecParameters {
     }
 }
 
-/// A publisher is asked for what is lost and told what arrived; a viewer gets sender reports, and its feedback comes out.
-/// Retransmissions to a viewer are made by `history.rs`, which knows the payload type of each packet.
+/// A publisher is asked for what is lost and told what arrived; its sender reports come out, as does a viewer's feedback.
+/// Retransmissions to a viewer are made by `history.rs`, which knows the payload type of each packet, and the reports to it
+/// by `sender_reports.rs`, which knows the robot's clocks.
 fn interceptors(direction: Direction) -> Registry {
     match direction {
         Direction::Sends => Registry::new()
             .with(Slot::NackGenerator, NackGeneratorBuilder::new().build())
             .with(Slot::TwccReceiver, TwccReceiverBuilder::new().build())
-            .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build()),
-        Direction::Receives => Registry::new()
-            .with(Slot::SenderReport, SenderReportBuilder::new().build())
+            .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build())
             .with(DeliverFeedback::slot(), DeliverFeedback::default()),
+        Direction::Receives => Registry::new().with(DeliverFeedback::slot(), DeliverFeedback::default()),
     }
 }
 
-fn published(video: &Video) -> BuiltCamera {
-    BuiltCamera {
-        name: video.track.clone(),
-        slot: 0,
-        payloads: video.payloads.clone(),
-        ssrc: video.ssrc,
+fn published(stream: &Stream) -> BuiltStream {
+    BuiltStream {
+        kind: stream.kind,
+        name: stream.track.clone(),
+        slot: SOUND,
+        payloads: stream.payloads.clone(),
+        ssrc: stream.ssrc,
         rtx_ssrc: None,
-        remb: video.feedback.iter().any(|(_, kind)| kind == "goog-remb"),
+        extensions: stream.extensions.clone(),
+        remb: stream.feedback.iter().any(|(_, kind)| kind == "goog-remb"),
     }
 }
 
-/// One track to send for each video section the viewer receives, with SSRCs of the server's own.
-fn add_tracks(connection: &mut RTCPeerConnection, offer: &Offer) -> Result<Vec<BuiltCamera>, MediaError> {
-    let mut cameras = Vec::new();
-    for (index, video) in offer.videos().enumerate() {
-        let (ssrc, rtx_ssrc) = distinct_ssrcs(&cameras);
-        let rtx_ssrc = video.payloads.iter().any(|payload| payload.rtx.is_some()).then_some(rtx_ssrc);
-        let encodings = video.payloads.first().map(|payload| RTCRtpEncodingParameters {
+/// One track to send for each section the viewer receives, with SSRCs of the server's own.
+fn add_tracks(connection: &mut RTCPeerConnection, offer: &Offer) -> Result<Vec<BuiltStream>, MediaError> {
+    let mut streams: Vec<BuiltStream> = Vec::new();
+    for (index, stream) in offer.streams().enumerate() {
+        let (ssrc, rtx_ssrc) = distinct_ssrcs(&streams);
+        let rtx_ssrc = stream.payloads.iter().any(|payload| payload.rtx.is_some()).then_some(rtx_ssrc);
+        let encodings = stream.payloads.first().map(|payload| RTCRtpEncodingParameters {
             rtp_coding_parameters: RTCRtpCodingParameters {
                 ssrc: Some(ssrc),
                 rtx: rtx_ssrc.map(|ssrc| RTCRtpRtxParameters { ssrc }),
@@ -250,9 +260,9 @@ fn add_tracks(connection: &mut RTCPeerConnection, offer: &Offer) -> Result<Vec<B
         });
         let track = MediaStreamTrack::new(
             "robot".to_owned(),
-            format!("camera{index}"),
-            format!("camera{index}"),
-            RtpCodecKind::Video,
+            format!("{}{index}", stream.kind.word()),
+            format!("{}{index}", stream.kind.word()),
+            codec_kind(stream.kind),
             encodings.into_iter().collect(),
         );
         let init = RTCRtpTransceiverInit {
@@ -261,24 +271,26 @@ fn add_tracks(connection: &mut RTCPeerConnection, offer: &Offer) -> Result<Vec<B
             send_encodings: Vec::new(),
         };
         connection.add_transceiver_from_track(track, Some(init))?;
-        cameras.push(BuiltCamera {
+        streams.push(BuiltStream {
+            kind: stream.kind,
             name: None,
-            slot: index,
-            payloads: video.payloads.clone(),
+            slot: SOUND,
+            extensions: stream.extensions.clone(),
+            payloads: stream.payloads.clone(),
             ssrc: Some(ssrc),
             rtx_ssrc,
             remb: false,
         });
     }
-    Ok(cameras)
+    Ok(streams)
 }
 
-fn distinct_ssrcs(taken: &[BuiltCamera]) -> (u32, u32) {
+fn distinct_ssrcs(taken: &[BuiltStream]) -> (u32, u32) {
     let mut rng = rand::rng();
     let mut fresh = |other: u32| {
         loop {
             let ssrc: u32 = rng.random();
-            let used = taken.iter().any(|camera| [camera.ssrc, camera.rtx_ssrc].contains(&Some(ssrc)));
+            let used = taken.iter().any(|stream| [stream.ssrc, stream.rtx_ssrc].contains(&Some(ssrc)));
             if ssrc != 0 && ssrc != other && !used {
                 return ssrc;
             }

@@ -3,7 +3,11 @@
 //! A camera has a *slot* for as long as anybody is connected for the robot. Viewers' sections are tied to slots, so what a
 //! section shows never silently becomes another camera.
 
-use super::build::BuiltCamera;
+use super::build::BuiltStream;
+use super::codec::Kind;
+
+/// The slot of a robot's sound, of which there is one.
+pub(super) const SOUND: usize = usize::MAX;
 
 #[derive(Debug, Default)]
 pub(super) struct Cameras {
@@ -15,7 +19,8 @@ pub(super) struct Cameras {
 
 impl Cameras {
     /// Gives the cameras of a robot's offer their slots: a known name keeps its own, the others take the first that are free.
-    pub(super) fn publish(&mut self, offered: &mut [BuiltCamera]) {
+    pub(super) fn publish(&mut self, offered: &mut [BuiltStream]) {
+        let mut offered: Vec<_> = offered.iter_mut().filter(|stream| stream.kind == Kind::Video).collect();
         let mut taken = vec![false; self.names.len() + offered.len()];
         let mut slots = Vec::with_capacity(offered.len());
         for camera in offered.iter() {
@@ -38,9 +43,10 @@ impl Cameras {
     }
 
     /// Ties a viewer's sections to slots: the cameras that are there first, in the robot's order.
-    pub(super) fn watch(&self, sections: &mut [BuiltCamera]) {
+    pub(super) fn watch(&self, sections: &mut [BuiltStream]) {
         let others = (0..).filter(|slot| !self.order.contains(slot));
-        for (section, slot) in sections.iter_mut().zip(self.order.iter().copied().chain(others)) {
+        let sections = sections.iter_mut().filter(|stream| stream.kind == Kind::Video);
+        for (section, slot) in sections.zip(self.order.iter().copied().chain(others)) {
             section.slot = slot;
         }
     }
@@ -50,17 +56,19 @@ impl Cameras {
 mod tests {
     use super::*;
 
-    fn offer(names: &[&str]) -> Vec<BuiltCamera> {
+    fn offer(names: &[&str]) -> Vec<BuiltStream> {
         let name = |name: &&str| Some((*name).to_owned()).filter(|name| !name.is_empty());
         names
             .iter()
-            .map(|n| BuiltCamera {
+            .map(|n| BuiltStream {
+                kind: Kind::Video,
                 name: name(n),
                 slot: 99,
                 payloads: Vec::new(),
                 ssrc: None,
                 rtx_ssrc: None,
                 remb: false,
+                extensions: Vec::new(),
             })
             .collect()
     }

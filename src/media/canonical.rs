@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::sdp::{Content, Direction, Section, Transport, Video};
+use super::sdp::{Content, Direction, Section, Stream, Transport};
 
 /// The accepted sections, with nothing in them that was not understood.
 pub(super) fn write_canonical(
@@ -26,10 +26,10 @@ pub(super) fn write_canonical(
     for (index, section) in sections.iter().enumerate() {
         match &section.content {
             Content::Refused => continue,
-            Content::Video(video) => {
-                let types = video.payloads.iter().flat_map(|p| std::iter::once(p.payload_type).chain(p.rtx));
+            Content::Media(stream) => {
+                let types = stream.payloads.iter().flat_map(|p| std::iter::once(p.payload_type).chain(p.rtx));
                 let types: Vec<String> = types.map(|payload_type| payload_type.to_string()).collect();
-                line(format_args!("m=video 9 UDP/TLS/RTP/SAVPF {}", types.join(" ")));
+                line(format_args!("m={} 9 UDP/TLS/RTP/SAVPF {}", stream.kind.word(), types.join(" ")));
             }
             Content::Data => line(format_args!("m=application 9 UDP/DTLS/SCTP webrtc-datachannel")),
         }
@@ -40,44 +40,44 @@ pub(super) fn write_canonical(
         line(format_args!("a=fingerprint:{}", transport.fingerprint));
         line(format_args!("a=setup:{}", transport.setup));
         match &section.content {
-            Content::Video(video) => write_video(&mut line, video, direction, index),
+            Content::Media(stream) => write_stream(&mut line, stream, direction, index),
             _ => line(format_args!("a=sctp-port:5000\r\na=max-message-size:65536")),
         }
     }
     sdp
 }
 
-fn write_video(
+fn write_stream(
     line: &mut impl FnMut(std::fmt::Arguments<'_>),
-    video: &Video,
+    stream: &Stream,
     direction: Direction,
     index: usize,
 ) {
     line(format_args!("a=rtcp-mux\r\na=rtcp-rsize"));
     line(format_args!("a={}", if direction == Direction::Sends { "sendonly" } else { "recvonly" }));
-    for (id, uri) in &video.extensions {
+    for (id, uri) in &stream.extensions {
         line(format_args!("a=extmap:{id} {uri}"));
     }
-    for payload in &video.payloads {
+    for payload in &stream.payloads {
         let of = payload.payload_type;
         line(format_args!("a=rtpmap:{of} {}", payload.format.encoding()));
         let fmtp = payload.format.fmtp();
         if !fmtp.is_empty() {
             line(format_args!("a=fmtp:{of} {fmtp}"));
         }
-        for (_, kind) in video.feedback.iter().filter(|(payload_type, _)| *payload_type == of) {
+        for (_, kind) in stream.feedback.iter().filter(|(payload_type, _)| *payload_type == of) {
             line(format_args!("a=rtcp-fb:{of} {kind}"));
         }
         if let Some(rtx) = payload.rtx {
             line(format_args!("a=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={of}"));
         }
     }
-    if let Some(ssrc) = video.ssrc {
-        line(format_args!("a=msid:robot camera{index}"));
-        if let Some(rtx) = video.rtx_ssrc {
+    if let Some(ssrc) = stream.ssrc {
+        line(format_args!("a=msid:robot {}{index}", stream.kind.word()));
+        if let Some(rtx) = stream.rtx_ssrc {
             line(format_args!("a=ssrc-group:FID {ssrc} {rtx}"));
         }
-        for ssrc in std::iter::once(ssrc).chain(video.rtx_ssrc) {
+        for ssrc in std::iter::once(ssrc).chain(stream.rtx_ssrc) {
             line(format_args!("a=ssrc:{ssrc} cname:robot"));
         }
     }

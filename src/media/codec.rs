@@ -1,8 +1,26 @@
-//! The two codecs that are relayed, and which payload type of one peer suits a stream of another.
+//! The codecs that are relayed, and which payload type of one peer suits a stream of another.
 
-/// A video format as far as relaying goes: two streams of equal format are interchangeable for a decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Video,
+    Audio,
+}
+
+impl Kind {
+    /// The word of an m-line.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Video => "video",
+            Self::Audio => "audio",
+        }
+    }
+}
+
+/// A format as far as relaying goes: two streams of equal format are interchangeable for a decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Format {
+    /// RFC 7587.
+    Opus,
     Vp8,
     /// RFC 6184. `profile` is the first two bytes of `profile-level-id`; the level may differ between the sides
     /// (`level-asymmetry-allowed`).
@@ -22,6 +40,9 @@ impl Format {
         if encoding.eq_ignore_ascii_case("VP8/90000") {
             return Some(Self::Vp8);
         }
+        if encoding.eq_ignore_ascii_case("opus/48000/2") {
+            return Some(Self::Opus);
+        }
         if !encoding.eq_ignore_ascii_case("H264/90000") {
             return None;
         }
@@ -38,9 +59,32 @@ impl Format {
         (packetization_mode <= 1 && format.rank().is_some()).then_some(format)
     }
 
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Opus => Kind::Audio,
+            Self::Vp8 | Self::H264 { .. } => Kind::Video,
+        }
+    }
+
+    /// Ticks of its RTP clock in a second (RFC 3551, RFC 7587).
+    pub(super) fn clock_rate(self) -> u32 {
+        match self.kind() {
+            Kind::Video => 90_000,
+            Kind::Audio => 48_000,
+        }
+    }
+
+    pub(super) fn channels(self) -> u16 {
+        match self.kind() {
+            Kind::Video => 0,
+            Kind::Audio => 2,
+        }
+    }
+
     /// The SDP encoding name.
     pub(super) fn mime_type(self) -> &'static str {
         match self {
+            Self::Opus => "audio/opus",
             Self::Vp8 => "video/VP8",
             Self::H264 { .. } => "video/H264",
         }
@@ -48,6 +92,7 @@ impl Format {
 
     pub(super) fn encoding(self) -> &'static str {
         match self {
+            Self::Opus => "opus/48000/2",
             Self::Vp8 => "VP8/90000",
             Self::H264 { .. } => "H264/90000",
         }
@@ -56,6 +101,7 @@ impl Format {
     /// The `fmtp` parameters, all of them spelt out.
     pub(super) fn fmtp(self) -> String {
         match self {
+            Self::Opus => "minptime=10;useinbandfec=1".to_owned(),
             Self::Vp8 => String::new(),
             Self::H264 { profile: [idc, constraints], level, packetization_mode } => format!(
                 "level-asymmetry-allowed=1;packetization-mode={packetization_mode};\
@@ -67,7 +113,7 @@ impl Format {
     /// How well a receiver of `self` suits a stream of `source`, higher is better; `None` when it cannot play it.
     fn suits(self, source: Self) -> Option<u8> {
         match (self, source) {
-            (Self::Vp8, Self::Vp8) => Some(0),
+            (Self::Opus, Self::Opus) | (Self::Vp8, Self::Vp8) => Some(0),
             (
                 Self::H264 { profile, packetization_mode, .. },
                 Self::H264 { profile: sent, packetization_mode: sent_mode, .. },
@@ -84,7 +130,7 @@ impl Format {
     /// Baseline < Main < High: a decoder of the higher plays the lower.
     fn rank(self) -> Option<u8> {
         match self {
-            Self::Vp8 => Some(0),
+            Self::Opus | Self::Vp8 => Some(0),
             Self::H264 { profile: [0x42, _], .. } => Some(0),
             Self::H264 { profile: [0x4d, _], .. } => Some(1),
             Self::H264 { profile: [0x58 | 0x64, _], .. } => Some(2),
@@ -130,6 +176,7 @@ mod tests {
         let fmtp = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
         assert_eq!(h264(fmtp).fmtp(), fmtp);
         assert_eq!(Format::parse("vp8/90000", ""), Some(Format::Vp8));
+        assert_eq!(Format::parse("opus/48000/2", "stereo=1"), Some(Format::Opus));
         assert_eq!(h264("").fmtp(), "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42000a");
     }
 
@@ -137,6 +184,7 @@ mod tests {
     fn what_is_not_relayed_is_not_a_format() {
         for (encoding, fmtp) in [
             ("VP9/90000", ""),
+            ("opus/48000", ""),
             ("AV1/90000", ""),
             ("H264/90000", "packetization-mode=2"),
             ("H264/90000", "profile-level-id=f4001f"),

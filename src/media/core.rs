@@ -98,7 +98,7 @@ impl Core {
         if !self.demux.register(spec.peer, &built.ufrag, &built.password, &built.remote_password) {
             return Err(MediaError::Duplicate);
         }
-        let replaced = self.robots.add(spec.peer, spec.kind, &mut built.cameras);
+        let replaced = self.robots.add(spec.peer, spec.kind, &mut built.streams);
         self.peers.insert(spec.peer, Peer::new(built, &self.config, now));
         self.deadlines.insert((spec.deadline, spec.peer));
         self.stats.peers_total += 1;
@@ -228,6 +228,7 @@ impl Core {
                 Happening::Connected => {
                     self.events.push_back(MediaEvent::Connected { peer: id, kind, at: now.boot });
                     self.want_keyframes(id);
+                    self.tell_clocks(id, kind.robot());
                     self.limit_robot(kind.robot());
                 }
                 Happening::FirstMedia => {
@@ -239,6 +240,13 @@ impl Core {
                         if let Some(peer) = self.peers.get_mut(viewer) {
                             peer.offer(slot, packet.clone());
                             list(&mut self.active, peer);
+                        }
+                    }
+                }
+                Happening::Clocks(slot, reading) => {
+                    for viewer in self.robots.viewers(kind.robot()) {
+                        if let Some(peer) = self.peers.get_mut(viewer) {
+                            peer.take_clocks(slot, reading);
                         }
                     }
                 }
@@ -258,6 +266,17 @@ impl Core {
         let robot = peer.kind.robot();
         for slot in peer.slots() {
             self.want_keyframe(robot, slot);
+        }
+    }
+
+    /// A viewer came: it is to know the robot's clocks before the robot tells them next.
+    fn tell_clocks(&mut self, viewer: PeerId, robot: RobotId) {
+        let publisher = self.robots.publisher(robot).and_then(|id| self.peers.get(&id));
+        let clocks = publisher.map(Peer::clocks).unwrap_or_default();
+        if let Some(peer) = self.peers.get_mut(&viewer) {
+            for (slot, reading) in clocks {
+                peer.take_clocks(slot, reading);
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Hands a viewer's feedback to the application.
+//! Hands a viewer's feedback and a robot's sender reports to the application.
 //!
 //! Inbound RTCP ends in the peer connection's interceptor chain unless an interceptor marks it. What is marked here comes
 //! out one packet at a time, since the chain routes a compound packet by its first part, which may name no stream at all.
@@ -12,6 +12,7 @@ use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication
 use rtc::rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
 use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::reception_report::ReceptionReport;
+use rtc::rtcp::sender_report::SenderReport;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
@@ -132,6 +133,7 @@ fn is_feedback(packet: &dyn rtc::rtcp::Packet) -> bool {
         || any.is::<PictureLossIndication>()
         || any.is::<FullIntraRequest>()
         || any.is::<ReceiverEstimatedMaximumBitrate>()
+        || any.is::<SenderReport>()
 }
 
 /// A report of several streams, those of retransmissions among them, which the chain would route by the first.

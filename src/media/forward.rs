@@ -7,6 +7,7 @@ use curfew_domain::PeerId;
 use rtc::rtp;
 
 use super::codec::{Format, Payload, payload_for};
+use super::extensions::{self, Negotiated, Values};
 
 /// A packet of a robot's camera, on its way to all viewers.
 #[derive(Clone, Debug)]
@@ -16,6 +17,7 @@ pub(super) struct CameraPacket {
     pub(super) sequence_number: u16,
     pub(super) timestamp: u32,
     pub(super) marker: bool,
+    pub(super) extensions: Option<Values>,
     pub(super) payload: Bytes,
 }
 
@@ -30,6 +32,7 @@ pub(super) struct Source {
 pub(super) struct Rewriter {
     ssrc: u32,
     payloads: Vec<Payload>,
+    extensions: Vec<Negotiated>,
     source: Option<SourceState>,
     /// Where the next source begins.
     next_sequence: u16,
@@ -45,18 +48,34 @@ struct SourceState {
     timestamp_offset: u32,
 }
 
-/// Ticks of the RTP clock of video (RFC 3551) in a millisecond.
-const TICKS_PER_MS: u128 = 90;
-
 impl Rewriter {
-    pub(super) fn new(ssrc: u32, payloads: Vec<Payload>) -> Self {
+    /// `payloads` are of one kind, and so of one clock rate.
+    pub(super) fn new(ssrc: u32, payloads: Vec<Payload>, extensions: Vec<Negotiated>) -> Self {
         // RFC 3550, 5.1: both begin at random values.
         let (next_sequence, last_timestamp) = (rand::random(), rand::random());
-        Self { ssrc, payloads, source: None, next_sequence, last_timestamp, last_at: None }
+        Self { ssrc, payloads, extensions, source: None, next_sequence, last_timestamp, last_at: None }
     }
 
     pub(super) fn ssrc(&self) -> u32 {
         self.ssrc
+    }
+
+    /// Ticks of the stream's RTP clock.
+    pub(super) fn ticks(&self, passed: Duration) -> u32 {
+        let rate = self.payloads.first().map_or(0, |payload| payload.format.clock_rate());
+        (passed.as_micros() * u128::from(rate) / 1_000_000) as u32
+    }
+
+    /// What a source's timestamp is for the viewer; `None` unless the stream is that source's now.
+    pub(super) fn timestamp_of(&self, source: Source, timestamp: u32) -> Option<u32> {
+        let state = self.source.as_ref().filter(|state| state.source == source)?;
+        Some(timestamp.wrapping_add(state.timestamp_offset))
+    }
+
+    /// The timestamp of something captured now, going by the last packet; `None` before the first.
+    pub(super) fn timestamp_at(&self, now: Instant) -> Option<u32> {
+        let passed = now.saturating_duration_since(self.last_at?);
+        Some(self.last_timestamp.wrapping_add(self.ticks(passed)))
     }
 
     /// The packet as the viewer gets it, and the payload type of its retransmissions; `None` when the viewer negotiated no
@@ -69,7 +88,7 @@ impl Rewriter {
         let known = self.source.take().filter(|s| s.source == packet.source && s.format == packet.format);
         let state = known.unwrap_or_else(|| self.switch(now, &packet));
         let rewritten = state.payload.map(|payload| {
-            let header = rtp::Header {
+            let mut header = rtp::Header {
                 version: 2,
                 marker: packet.marker,
                 payload_type: payload.payload_type,
@@ -78,6 +97,9 @@ impl Rewriter {
                 ssrc: self.ssrc,
                 ..Default::default()
             };
+            if let Some(values) = &packet.extensions {
+                extensions::write(&mut header, values, &self.extensions);
+            }
             self.advance(now, &header);
             (rtp::Packet { header, payload: packet.payload }, payload.rtx)
         });
@@ -90,8 +112,8 @@ impl Rewriter {
         let timestamp = match self.last_at {
             None => self.last_timestamp,
             Some(at) => {
-                let gap = now.saturating_duration_since(at).max(Duration::from_millis(1)).as_millis();
-                self.last_timestamp.wrapping_add((gap * TICKS_PER_MS) as u32)
+                let gap = now.saturating_duration_since(at).max(Duration::from_millis(1));
+                self.last_timestamp.wrapping_add(self.ticks(gap))
             }
         };
         SourceState {
@@ -123,11 +145,16 @@ mod tests {
     fn packet(publisher: u128, sequence_number: u16, timestamp: u32) -> CameraPacket {
         let source = Source { publisher: PeerId::from(Uuid::from_u128(publisher)), ssrc: 9 };
         let payload = Bytes::from_static(b"x");
-        CameraPacket { source, format: Format::Vp8, sequence_number, timestamp, marker: false, payload }
+        let format = Format::Vp8;
+        CameraPacket { source, format, sequence_number, timestamp, marker: false, extensions: None, payload }
     }
 
     fn rewriter() -> Rewriter {
-        Rewriter::new(77, vec![Payload { payload_type: 100, rtx: Some(101), format: Format::Vp8 }])
+        Rewriter::new(
+            77,
+            vec![Payload { payload_type: 100, rtx: Some(101), format: Format::Vp8 }],
+            Vec::new(),
+        )
     }
 
     fn numbers(rewriter: &mut Rewriter, now: Instant, packet: CameraPacket) -> (u16, u32) {

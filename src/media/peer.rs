@@ -12,6 +12,7 @@ use rtc::peer_connection::event::{RTCDataChannelEvent, RTCPeerConnectionEvent};
 use rtc::peer_connection::message::{RTCMessage, TaggedRTCMessage};
 use rtc::peer_connection::state::{RTCIceConnectionState, RTCPeerConnectionState};
 use rtc::peer_connection::transport::RTCDtlsTransportState;
+use rtc::rtcp::sender_report::SenderReport;
 use rtc::rtp;
 use rtc::sansio::Protocol as _;
 use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
@@ -24,6 +25,7 @@ use super::gate::{Class, Gate};
 use super::io::{Datagram, Io, Sent};
 use super::paths::{Path, Paths};
 use super::publisher::Publisher;
+use super::sender_reports::Reading;
 use super::session::Session;
 use super::types::{ClosedWhy, Now, PeerKind, PeerReport};
 use super::viewer::{Answered, Viewer};
@@ -69,8 +71,10 @@ enum Role {
 pub(super) enum Happening {
     Connected,
     FirstMedia,
-    /// A packet of the robot's camera with that slot.
+    /// A packet of the robot's camera, or sound, with that slot.
     Camera(usize, CameraPacket),
+    /// The robot told the clocks of the stream with that slot.
+    Clocks(usize, Reading),
     /// A viewer needs a key frame of that camera.
     KeyFrameWanted(usize),
     /// What the viewer can be sent has become another.
@@ -83,10 +87,10 @@ impl Peer {
     pub(super) fn new(built: Built, config: &MediaConfig, now: Now) -> Self {
         let role = match built.spec.kind {
             PeerKind::Publisher { .. } => {
-                Role::Publisher(Publisher::new(built.spec.peer, built.cameras, config.keyframe_interval))
+                Role::Publisher(Publisher::new(built.spec.peer, built.streams, config.keyframe_interval))
             }
             PeerKind::Viewer { .. } => {
-                Role::Viewer(Viewer::new(now.mono, built.cameras, config.queue_packets))
+                Role::Viewer(Viewer::new(now.mono, built.streams, config.queue_packets))
             }
         };
         Self {
@@ -182,6 +186,12 @@ impl Peer {
                         happenings.push(Happening::Camera(slot, packet));
                     }
                 }
+                (Role::Publisher(publisher), RTCMessage::RtcpPacket(_, packets)) => {
+                    let reports =
+                        packets.iter().filter_map(|packet| packet.as_any().downcast_ref::<SenderReport>());
+                    let read = reports.filter_map(|report| publisher.read(now.mono, report));
+                    happenings.extend(read.map(|(slot, reading)| Happening::Clocks(slot, reading)));
+                }
                 (Role::Viewer(viewer), RTCMessage::RtcpPacket(_, packets)) => {
                     let said = packets.iter().filter_map(|packet| feedback::feedback(packet.as_ref()));
                     for feedback in said {
@@ -241,7 +251,8 @@ impl Peer {
     pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
         let asks = match &self.role {
             Role::Publisher(publisher) if self.is_connected() => publisher.timeout(),
-            _ => None,
+            Role::Publisher(_) => None,
+            Role::Viewer(viewer) => viewer.reports_at(),
         };
         [self.connection.poll_timeout(), Some(self.gives_up_at()), asks].into_iter().flatten().min()
     }
@@ -277,6 +288,32 @@ impl Peer {
         match &self.role {
             Role::Publisher(publisher) => publisher.slots().collect(),
             Role::Viewer(viewer) => viewer.slots().collect(),
+        }
+    }
+
+    /// The robot's clocks, for a viewer of the stream in that slot.
+    pub(super) fn take_clocks(&mut self, slot: usize, reading: Reading) {
+        if let Role::Viewer(viewer) = &mut self.role {
+            viewer.read(slot, reading);
+        }
+    }
+
+    /// The clocks that a robot has told.
+    pub(super) fn clocks(&self) -> Vec<(usize, Reading)> {
+        match &self.role {
+            Role::Publisher(publisher) => publisher.readings().collect(),
+            Role::Viewer(_) => Vec::new(),
+        }
+    }
+
+    /// Writes the sender reports that are due to a viewer.
+    fn report_to_viewer(&mut self, now: Now) {
+        if let Role::Viewer(viewer) = &mut self.role
+            && viewer.reports_at().is_some_and(|at| at <= now.mono)
+        {
+            for report in viewer.reports(now.mono) {
+                write_rtcp(&mut self.connection, now.mono, Box::new(report));
+            }
         }
     }
 
@@ -322,6 +359,7 @@ impl Peer {
     /// Sends what is ready, each datagram past the gate with a reading of its own. `true` when the socket would take no
     /// more; the rest waits, the oldest media first to be dropped.
     pub(super) fn flush(&mut self, now: Now, io: &mut impl Io, happenings: &mut Vec<Happening>) -> bool {
+        self.report_to_viewer(now);
         loop {
             while let Some(datagram) = self.connection.poll_write() {
                 let datagram = self.direct(datagram);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use curfew_domain::{PeerId, RobotId};
 
-use super::build::BuiltCamera;
+use super::build::BuiltStream;
 use super::cameras::Cameras;
 use super::types::PeerKind;
 
@@ -26,16 +26,16 @@ impl Robots {
         &mut self,
         peer: PeerId,
         kind: PeerKind,
-        cameras: &mut [BuiltCamera],
+        streams: &mut [BuiltStream],
     ) -> Option<PeerId> {
         let robot = self.robots.entry(kind.robot()).or_default();
         match kind {
             PeerKind::Publisher { .. } => {
-                robot.cameras.publish(cameras);
+                robot.cameras.publish(streams);
                 robot.publisher.replace(peer)
             }
             PeerKind::Viewer { .. } => {
-                robot.cameras.watch(cameras);
+                robot.cameras.watch(streams);
                 robot.viewers.push(peer);
                 None
             }

@@ -7,8 +7,9 @@
 use std::collections::HashSet;
 
 use super::canonical::write_canonical;
-use super::codec::{Format, Payload};
+use super::codec::{Format, Kind, Payload};
 use super::config::MediaConfig;
+use super::extensions::{CARRIED, Negotiated};
 use super::types::MediaError;
 
 /// Sections of one description.
@@ -47,14 +48,15 @@ pub(super) struct Section {
 
 #[derive(Debug)]
 pub(super) enum Content {
-    Video(Video),
+    Media(Stream),
     Data,
     Refused,
 }
 
-/// One accepted video section.
-#[derive(Debug, Default)]
-pub(super) struct Video {
+/// One accepted section of pictures or sound.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) kind: Kind,
     pub(super) payloads: Vec<Payload>,
     /// The id of the track that a robot sends: the camera's name.
     pub(super) track: Option<String>,
@@ -62,13 +64,13 @@ pub(super) struct Video {
     pub(super) ssrc: Option<u32>,
     pub(super) rtx_ssrc: Option<u32>,
     pub(super) feedback: Vec<(u8, String)>,
-    pub(super) extensions: Vec<(u16, &'static str)>,
+    pub(super) extensions: Vec<Negotiated>,
 }
 
 impl Offer {
-    pub(super) fn videos(&self) -> impl Iterator<Item = &Video> {
+    pub(super) fn streams(&self) -> impl Iterator<Item = &Stream> {
         self.sections.iter().filter_map(|section| match &section.content {
-            Content::Video(video) => Some(video),
+            Content::Media(stream) => Some(stream),
             _ => None,
         })
     }
@@ -107,9 +109,10 @@ pub(super) fn read_offer(
         sections.push(read_section(lines, direction, &bundled));
     }
     refuse_repeats(&mut sections);
+    agree_extensions(&mut sections);
     let transport = read_transport(&session, &media)?;
-    let videos = sections.iter().filter(|section| matches!(section.content, Content::Video(_))).count();
-    if videos == 0 {
+    let is_video = |section: &Section| matches!(&section.content, Content::Media(s) if s.kind == Kind::Video);
+    if !sections.iter().any(is_video) {
         let wanted = media.iter().any(|lines| lines.line.starts_with("video ") && lines.goes(direction));
         return Err(if wanted { MediaError::NoCodec } else { MediaError::NoVideo });
     }
@@ -119,13 +122,36 @@ pub(super) fn read_offer(
     Ok(Offer { sections, candidates, password: transport.password.to_owned(), canonical, libwebrtc })
 }
 
-/// One application section is all there is use for, and a mid names one section (RFC 5888, 4).
+/// One section of sound and one of data is all there is use for, and a mid names one section (RFC 5888, 4).
 fn refuse_repeats(sections: &mut [Section]) {
-    let (mut data, mut mids) = (false, HashSet::new());
+    let (mut data, mut sound, mut mids) = (false, false, HashSet::new());
     for section in sections {
         let repeated_mid = section.mid.clone().is_some_and(|mid| !mids.insert(mid));
-        if repeated_mid || (matches!(section.content, Content::Data) && std::mem::replace(&mut data, true)) {
+        let repeated = match &section.content {
+            Content::Data => std::mem::replace(&mut data, true),
+            Content::Media(stream) if stream.kind == Kind::Audio => std::mem::replace(&mut sound, true),
+            Content::Media(_) | Content::Refused => false,
+        };
+        if repeated || repeated_mid {
             section.content = Content::Refused;
+        }
+    }
+}
+
+/// Keeps the header extensions that all sections of a kind have alike: the protocol library knows them by kind alone.
+fn agree_extensions(sections: &mut [Section]) {
+    for kind in [Kind::Video, Kind::Audio] {
+        let mut of_kind: Vec<&mut Vec<Negotiated>> = sections
+            .iter_mut()
+            .filter_map(|section| match &mut section.content {
+                Content::Media(stream) if stream.kind == kind => Some(&mut stream.extensions),
+                _ => None,
+            })
+            .collect();
+        let Some(mut common) = of_kind.first().map(|first| (**first).clone()) else { continue };
+        common.retain(|extension| of_kind.iter().all(|other| other.contains(extension)));
+        for extensions in &mut of_kind {
+            (**extensions).clone_from(&common);
         }
     }
 }
@@ -192,9 +218,10 @@ fn read_section(lines: &Lines<'_>, direction: Direction, bundled: &impl Fn(&str)
     let bundle_only = lines.values("bundle-only").next().is_some();
     let usable = mid.is_some_and(bundled) && (port != "0" || bundle_only);
     let content = match kind {
-        "video" if usable && protocol.ends_with("SAVPF") && lines.goes(direction) => {
-            let video = read_video(lines, std::iter::once(first).chain(words), direction);
-            if video.payloads.is_empty() { Content::Refused } else { Content::Video(video) }
+        "video" | "audio" if usable && protocol.ends_with("SAVPF") && lines.goes(direction) => {
+            let kind = if kind == "audio" { Kind::Audio } else { Kind::Video };
+            let stream = read_stream(lines, kind, std::iter::once(first).chain(words), direction);
+            if stream.payloads.is_empty() { Content::Refused } else { Content::Media(stream) }
         }
         "application" if usable && protocol.ends_with("DTLS/SCTP") && first == "webrtc-datachannel" => {
             Content::Data
@@ -215,7 +242,12 @@ fn is_token(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-./^_`{|}~".contains(&byte))
 }
 
-fn read_video<'a>(lines: &Lines<'a>, formats: impl Iterator<Item = &'a str>, direction: Direction) -> Video {
+fn read_stream<'a>(
+    lines: &Lines<'a>,
+    kind: Kind,
+    formats: impl Iterator<Item = &'a str>,
+    direction: Direction,
+) -> Stream {
     let listed: Vec<&str> = formats.take(64).collect();
     let fmtp = |payload_type: &str| {
         lines.by_payload("fmtp").find(|(of, _)| *of == payload_type).map_or("", |(_, parameters)| parameters)
@@ -229,36 +261,63 @@ fn read_video<'a>(lines: &Lines<'a>, formats: impl Iterator<Item = &'a str>, dir
                 && fmtp(rtx).split(';').any(|p| p.trim().strip_prefix("apt=") == Some(payload_type))
         })
     };
-    let mut video = Video::default();
+    let mut stream = Stream {
+        kind,
+        payloads: Vec::new(),
+        track: None,
+        ssrc: None,
+        rtx_ssrc: None,
+        feedback: Vec::new(),
+        extensions: read_extensions(lines, kind, direction),
+    };
     for text in &listed {
         let Some(payload_type) = dynamic(text) else { continue };
-        let known = video.payloads.iter().any(|p| p.payload_type == payload_type);
-        let Some(format) = Format::parse(encoding(text), fmtp(text)).filter(|_| !known) else { continue };
+        let known = stream.payloads.iter().any(|p| p.payload_type == payload_type);
+        let format = Format::parse(encoding(text), fmtp(text)).filter(|format| format.kind() == kind);
+        let Some(format) = format.filter(|_| !known) else { continue };
         let rtx = rtx_of(text).and_then(|rtx| dynamic(rtx));
-        video.payloads.push(Payload { payload_type, rtx, format });
+        stream.payloads.push(Payload { payload_type, rtx, format });
+        // Sound is neither repaired nor asked for anew: it would come too late.
+        if kind == Kind::Audio {
+            continue;
+        }
         let kept = ["nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"];
         let offered = lines
             .by_payload("rtcp-fb")
-            .filter(|(of, kind)| (of == text || *of == "*") && kept.contains(kind));
-        for (_, kind) in offered {
-            let feedback = (payload_type, kind.to_owned());
+            .filter(|(of, what)| (of == text || *of == "*") && kept.contains(what));
+        for (_, what) in offered {
+            let feedback = (payload_type, what.to_owned());
             // A viewer is sent no transport-wide sequence numbers to report on.
-            let of_use = kind != "transport-cc" || direction == Direction::Sends;
-            if of_use && !video.feedback.contains(&feedback) {
-                video.feedback.push(feedback);
+            let of_use = what != "transport-cc" || direction == Direction::Sends;
+            if of_use && !stream.feedback.contains(&feedback) {
+                stream.feedback.push(feedback);
             }
         }
     }
     if direction == Direction::Sends {
-        (video.ssrc, video.rtx_ssrc) = read_ssrcs(lines);
+        (stream.ssrc, stream.rtx_ssrc) = read_ssrcs(lines);
         let track = lines.values("msid").find_map(|value| value.split(' ').nth(1));
-        video.track = track.filter(|track| is_token(track)).map(str::to_owned);
-        let id = lines.by_payload("extmap").find(|(_, uri)| *uri == TRANSPORT_CC).map(|(id, _)| id);
-        video.extensions.extend(
-            id.and_then(|id| id.parse().ok()).filter(|id| (1..=14).contains(id)).map(|id| (id, TRANSPORT_CC)),
-        );
+        stream.track = track.filter(|track| is_token(track)).map(str::to_owned);
     }
-    video
+    stream
+}
+
+/// The known header extensions of a section, under ids of the one-byte form (RFC 8285, 4.2), each once.
+fn read_extensions(lines: &Lines<'_>, kind: Kind, direction: Direction) -> Vec<Negotiated> {
+    let mut extensions: Vec<Negotiated> = Vec::new();
+    for (id, uri) in lines.by_payload("extmap") {
+        let carried = CARRIED.iter().find(|(known, kinds)| *known == uri && kinds.contains(&kind));
+        // Transport-wide numbers are about the way from the robot; what a viewer is sent has none.
+        let own = Some(TRANSPORT_CC)
+            .filter(|own| *own == uri && kind == Kind::Video && direction == Direction::Sends);
+        let Some(uri) = carried.map(|(known, _)| *known).or(own) else { continue };
+        let id = id.split('/').next().and_then(|id| id.parse().ok()).filter(|id| (1..=14).contains(id));
+        let Some(id) = id else { continue };
+        if extensions.iter().all(|(other, known)| *other != id && *known != uri) {
+            extensions.push((id, uri));
+        }
+    }
+    extensions
 }
 
 fn dynamic(payload_type: &str) -> Option<u8> {

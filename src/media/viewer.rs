@@ -1,28 +1,38 @@
 //! A viewer's side of the relay: the queue of what it is to see, its numbering, and its repairs.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use rtc::rtcp::sender_report::SenderReport;
 use rtc::rtp;
 
-use super::build::BuiltCamera;
+use super::build::BuiltStream;
+use super::cameras::SOUND;
 use super::estimate::{Estimate, Rate};
 use super::feedback::Feedback;
 use super::forward::{CameraPacket, Rewriter};
 use super::history::History;
 use super::queue::DropOldest;
+use super::sender_reports::{Reading, Reporter, Wall};
 
 pub(super) struct Viewer {
     streams: Vec<Stream>,
     queue: DropOldest<(usize, CameraPacket)>,
     estimate: Estimate,
     rate: Rate,
+    began_at: Instant,
+    /// When the sender reports are due; `None` before the first packet.
+    reports_at: Option<Instant>,
 }
 
-/// One of the robot's cameras as this viewer gets it.
+/// How often a viewer is sent sender reports. RFC 3550 (6.2) would allow fewer bytes for them than a second of sound has.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// One of the robot's cameras, or its sound, as this viewer gets it.
 struct Stream {
     slot: usize,
     rewriter: Rewriter,
     history: History,
+    reporter: Reporter,
 }
 
 /// What a viewer's feedback leads to.
@@ -38,13 +48,14 @@ pub(super) enum Answered {
 }
 
 impl Viewer {
-    pub(super) fn new(now: Instant, cameras: Vec<BuiltCamera>, queue_packets: usize) -> Self {
-        let streams = cameras
+    pub(super) fn new(now: Instant, streams: Vec<BuiltStream>, queue_packets: usize) -> Self {
+        let streams = streams
             .into_iter()
-            .map(|camera| Stream {
-                slot: camera.slot,
-                rewriter: Rewriter::new(camera.ssrc.unwrap_or_default(), camera.payloads),
-                history: History::new(camera.rtx_ssrc),
+            .map(|built| Stream {
+                slot: built.slot,
+                rewriter: Rewriter::new(built.ssrc.unwrap_or_default(), built.payloads, built.extensions),
+                history: History::new(built.rtx_ssrc),
+                reporter: Reporter::new(),
             })
             .collect();
         Self {
@@ -52,6 +63,8 @@ impl Viewer {
             queue: DropOldest::new(queue_packets),
             estimate: Estimate::default(),
             rate: Rate::new(now),
+            began_at: now,
+            reports_at: None,
         }
     }
 
@@ -66,12 +79,38 @@ impl Viewer {
         self.streams.iter().map(|stream| stream.slot)
     }
 
+    /// The robot's clocks, as it told them for the stream in that slot.
+    pub(super) fn read(&mut self, slot: usize, reading: Reading) {
+        for stream in self.streams.iter_mut().filter(|stream| stream.slot == slot) {
+            stream.reporter.read(reading);
+        }
+    }
+
+    /// When [`Self::reports`] has something to say next.
+    pub(super) fn reports_at(&self) -> Option<Instant> {
+        self.reports_at
+    }
+
+    /// The sender reports that are due. All go by one wall clock, or the viewer would play sound and pictures apart.
+    pub(super) fn reports(&mut self, now: Instant) -> Vec<SenderReport> {
+        self.reports_at = Some(now + REPORT_EVERY);
+        let robot_reports = self.streams.iter().any(|stream| stream.reporter.has_reading());
+        let wall = if robot_reports { Wall::Robot } else { Wall::Since(self.began_at) };
+        let streams = self.streams.iter();
+        streams.filter_map(|stream| stream.reporter.report(now, wall, &stream.rewriter)).collect()
+    }
+
     /// The next packet to send, rewritten and remembered.
     pub(super) fn next(&mut self, now: Instant) -> Option<rtp::Packet> {
         while let Some((stream, packet)) = self.queue.pop() {
             let Some(stream) = self.streams.get_mut(stream) else { continue };
             if let Some((packet, rtx)) = stream.rewriter.rewrite(now, packet) {
-                stream.history.remember(now, &packet, rtx);
+                // Sound is not repaired.
+                if stream.slot != SOUND {
+                    stream.history.remember(now, &packet, rtx);
+                }
+                stream.reporter.count(packet.payload.len());
+                self.reports_at.get_or_insert(now);
                 self.rate.add(now, packet.payload.len());
                 return Some(packet);
             }

@@ -19,9 +19,11 @@ use rtc::peer_connection::transport::RTCIceCandidateInit;
 use rtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
+use rtc::rtcp::sender_report::SenderReport;
 use rtc::rtp;
 use rtc::rtp_transceiver::rtp_sender::{
-    RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpRtxParameters, RtpCodecKind,
+    RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpHeaderExtensionCapability,
+    RTCRtpRtxParameters, RtpCodecKind,
 };
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use rtc::sansio::Protocol as _;
@@ -32,6 +34,10 @@ use super::super::feedback::DeliverFeedback;
 /// Two SSRCs of a simulated camera.
 const PRIMARY: u32 = 0x1000;
 const RTX: u32 = 0x2000;
+/// The SSRC of a simulated microphone.
+const SOUND: u32 = 0x3000;
+/// What tells which way a camera is held.
+pub(super) const ORIENTATION: &str = "urn:3gpp:video-orientation";
 
 /// A test client with what it has seen so far.
 pub(super) struct Client {
@@ -44,6 +50,15 @@ pub(super) struct Client {
     pub(super) streams: BTreeSet<(u32, u8)>,
     /// The SSRC of each video section that this viewer was answered.
     pub(super) sections: Vec<u32>,
+    /// The SSRC of the sound that this viewer was answered.
+    pub(super) sound: Option<u32>,
+    /// By SSRC: how many packets came.
+    pub(super) packets: BTreeMap<u32, usize>,
+    /// By SSRC: the timestamp that came last, and the sender report.
+    pub(super) timestamps: BTreeMap<u32, u32>,
+    pub(super) reports: BTreeMap<u32, SenderReport>,
+    /// By SSRC: the header extensions that came, each once.
+    pub(super) extensions: BTreeSet<(u32, u8, Vec<u8>)>,
     pub(super) texts: Vec<String>,
     pub(super) labels: Vec<String>,
     pub(super) channel_closed: bool,
@@ -58,6 +73,10 @@ pub(super) struct Client {
     next_frame: u32,
     next_sequence: u16,
     payload_type: u8,
+    sound_type: u8,
+    /// The id of the orientation's extension that a robot sends, and its value.
+    pub(super) orientation: Option<(u8, u8)>,
+    began: Instant,
 }
 
 pub(super) fn h264() -> RTCRtpCodec {
@@ -70,6 +89,16 @@ pub(super) fn h264() -> RTCRtpCodec {
     }
 }
 
+fn opus() -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: "audio/opus".into(),
+        clock_rate: 48_000,
+        channels: 2,
+        sdp_fmtp_line: "minptime=10;useinbandfec=1".into(),
+        rtcp_feedback: Vec::new(),
+    }
+}
+
 pub(super) fn vp8() -> RTCRtpCodec {
     RTCRtpCodec { mime_type: "video/VP8".into(), clock_rate: 90_000, ..RTCRtpCodec::default() }
 }
@@ -78,6 +107,8 @@ impl Client {
     fn new(now: Instant, address: SocketAddr) -> Self {
         let mut engine = MediaEngine::default();
         engine.register_default_codecs().expect("codecs");
+        let orientation = RTCRtpHeaderExtensionCapability { uri: ORIENTATION.into() };
+        engine.register_header_extension(orientation, RtpCodecKind::Video, None).expect("an extension");
         let registry = Registry::new().with(DeliverFeedback::slot(), DeliverFeedback::default());
         let registry = register_default_interceptors(registry, &mut engine).expect("interceptors");
         let settings = SettingEngineBuilder::new()
@@ -96,6 +127,11 @@ impl Client {
             sequence: Vec::new(),
             streams: BTreeSet::new(),
             sections: Vec::new(),
+            sound: None,
+            packets: BTreeMap::new(),
+            timestamps: BTreeMap::new(),
+            reports: BTreeMap::new(),
+            extensions: BTreeSet::new(),
             texts: Vec::new(),
             labels: Vec::new(),
             channel_closed: false,
@@ -107,6 +143,9 @@ impl Client {
             next_frame: 0,
             next_sequence: rand::random(),
             payload_type: 0,
+            sound_type: 0,
+            orientation: None,
+            began: now,
         }
     }
 
@@ -141,6 +180,29 @@ impl Client {
         client
     }
 
+    /// Adds a microphone to a robot.
+    pub(super) fn add_microphone(&mut self) {
+        let encoding = RTCRtpEncodingParameters {
+            rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(SOUND), ..Default::default() },
+            active: true,
+            codec: opus(),
+            ..Default::default()
+        };
+        let (stream, track) = ("robot".into(), "microphone".to_owned());
+        let track = MediaStreamTrack::new(stream, track.clone(), track, RtpCodecKind::Audio, vec![encoding]);
+        let init = RTCRtpTransceiverInit {
+            direction: RTCRtpTransceiverDirection::Sendonly,
+            streams: Vec::new(),
+            send_encodings: Vec::new(),
+        };
+        self.connection.add_transceiver_from_track(track, Some(init)).expect("a track");
+    }
+
+    /// Has a viewer ask for sound.
+    pub(super) fn ask_for_sound(&mut self) {
+        self.connection.add_transceiver_from_kind(RtpCodecKind::Audio, None).expect("a transceiver");
+    }
+
     /// A viewer of `cameras` cameras, with an application section.
     pub(super) fn viewer(now: Instant, address: SocketAddr, cameras: usize) -> Self {
         let mut client = Self::new(now, address);
@@ -167,6 +229,9 @@ impl Client {
     pub(super) fn accept(&mut self, now: Instant, answer: &str) {
         let ssrc_of = |section: &str| section.split("a=ssrc:").nth(1)?.split(' ').next()?.parse().ok();
         self.sections = answer.split("m=video").skip(1).filter_map(ssrc_of).collect();
+        self.sound = answer.split("m=audio").nth(1).and_then(ssrc_of);
+        let payload_type = |section: &str| section.split_whitespace().nth(2)?.parse().ok();
+        self.sound_type = answer.split("m=audio").nth(1).and_then(payload_type).unwrap_or_default();
         let answer = RTCSessionDescription::answer(answer.to_owned()).expect("an answer");
         self.connection.set_remote_description(now, answer).expect("the answer is accepted");
         let senders: Vec<_> = self.connection.get_senders().collect();
@@ -203,15 +268,46 @@ impl Client {
             marker: true,
             payload_type: self.payload_type,
             sequence_number: self.next_sequence,
-            timestamp: self.next_frame.wrapping_mul(3_000),
+            timestamp: self.ticks(now, 90),
             ssrc: PRIMARY + camera,
-            ..Default::default()
+            ..self.oriented()
         };
         self.next_frame += 1;
         self.next_sequence = self.next_sequence.wrapping_add(1);
         let packet = rtp::Packet { header, payload: payload.freeze() };
         let message = RTCMessage::RtpPacket(String::new(), packet);
         self.connection.handle_write(TaggedRTCMessage { now, message }).expect("written");
+    }
+
+    /// Sends the next packet of sound.
+    pub(super) fn send_sound(&mut self, now: Instant) {
+        let header = rtp::Header {
+            version: 2,
+            payload_type: self.sound_type,
+            sequence_number: self.next_sequence,
+            timestamp: self.ticks(now, 48).wrapping_add(4_000_000_000),
+            ssrc: SOUND,
+            ..Default::default()
+        };
+        self.next_sequence = self.next_sequence.wrapping_add(1);
+        let packet = rtp::Packet { header, payload: Bytes::from_static(&[0xfc; 80]) };
+        let message = RTCMessage::RtpPacket(String::new(), packet);
+        self.connection.handle_write(TaggedRTCMessage { now, message }).expect("written");
+    }
+
+    /// A header with the orientation, where the robot tells it.
+    fn oriented(&self) -> rtp::Header {
+        let Some((id, value)) = self.orientation else { return rtp::Header::default() };
+        rtp::Header {
+            extension: true,
+            extension_profile: rtp::header::EXTENSION_PROFILE_ONE_BYTE,
+            extensions: vec![rtp::header::Extension { id, payload: Bytes::copy_from_slice(&[value]) }],
+            ..Default::default()
+        }
+    }
+
+    fn ticks(&self, now: Instant, per_ms: u128) -> u32 {
+        (now.saturating_duration_since(self.began).as_micros() * per_ms / 1_000) as u32
     }
 
     /// Goes on counting where another robot's connection stopped.
@@ -252,6 +348,9 @@ impl Client {
                             self.cameras_asked.push(asked.media_ssrc - PRIMARY);
                         }
                         let any = packet.as_any();
+                        if let Some(report) = any.downcast_ref::<SenderReport>() {
+                            self.reports.insert(report.ssrc, report.clone());
+                        }
                         if let Some(remb) = any.downcast_ref::<ReceiverEstimatedMaximumBitrate>() {
                             self.advised.push((now, remb.bitrate as u64));
                         }
@@ -285,10 +384,17 @@ impl Client {
     }
 
     fn saw(&mut self, packet: &rtp::Packet) {
+        let is_sound = Some(packet.header.ssrc) == self.sound;
         let number = |payload: &Bytes| Some(u32::from_be_bytes(payload.get(1..5)?.try_into().ok()?));
-        if let Some(frame) = number(&packet.payload) {
+        if let Some(frame) = number(&packet.payload).filter(|_| !is_sound) {
             self.frames.insert(frame);
             self.by_stream.entry(packet.header.ssrc).or_default().insert(frame);
+        }
+        let ssrc = packet.header.ssrc;
+        *self.packets.entry(ssrc).or_default() += 1;
+        self.timestamps.insert(ssrc, packet.header.timestamp);
+        for extension in &packet.header.extensions {
+            self.extensions.insert((ssrc, extension.id, extension.payload.to_vec()));
         }
         self.sequence.push(packet.header.sequence_number);
         self.streams.insert((packet.header.ssrc, packet.header.payload_type));

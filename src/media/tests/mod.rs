@@ -4,8 +4,10 @@
 mod cameras;
 mod client;
 mod deadline;
+mod extensions;
 mod limits;
 mod loopback;
 mod offers;
 mod relay;
+mod sound;
 mod world;

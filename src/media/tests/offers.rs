@@ -65,9 +65,12 @@ fn a_browsers_offer_is_answered_section_by_section() {
     let answer = answer(BROWSER).expect("answered");
     let sections = sections(&answer.sdp);
     assert_eq!(sections.len(), 3);
-    assert!(
-        sections[0].starts_with("m=audio 0 UDP/TLS/RTP/SAVPF 111\r\n") && sections[0].contains("a=mid:0\r\n")
-    );
+    let sound = sections[0];
+    assert!(sound.starts_with("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"), "{sound}");
+    for line in ["a=mid:0", "a=sendonly", "a=rtpmap:111 opus/48000/2", "a=end-of-candidates"] {
+        assert!(sound.contains(&format!("{line}\r\n")), "{line} is missing in\n{sound}");
+    }
+    assert!(!sound.contains("red/48000") && !sound.contains("rtcp-fb"), "{sound}");
     let video = sections[1];
     assert!(video.starts_with("m=video 9 UDP/TLS/RTP/SAVPF 96 "), "{video}");
     for line in [
@@ -80,22 +83,25 @@ fn a_browsers_offer_is_answered_section_by_section() {
         "a=rtcp-fb:96 nack pli",
         "a=rtcp-fb:96 goog-remb",
         "a=setup:passive",
-        "a=candidate:1 1 udp 2130706431 203.0.113.1 8189 typ host",
-        "a=candidate:2 1 udp 2130706175 2001:db8::1 8189 typ host",
-        "a=end-of-candidates",
     ] {
         assert!(video.contains(&format!("{line}\r\n")), "{line} is missing in\n{video}");
     }
     for absent in ["VP9", "flexfec", "transport-cc", "extmap"] {
         assert!(!answer.sdp.contains(absent), "{absent}");
     }
+    for candidate in [
+        "a=candidate:1 1 udp 2130706431 203.0.113.1 8189 typ host",
+        "a=candidate:2 1 udp 2130706175 2001:db8::1 8189 typ host",
+    ] {
+        assert!(sound.contains(&format!("{candidate}\r\n")), "the first section has them: {candidate}");
+    }
     assert_eq!(video.matches("a=ssrc-group:FID").count(), 1);
     assert!(sections[2].starts_with("m=application 9 UDP/DTLS/SCTP"));
-    assert!(answer.sdp.contains("a=group:BUNDLE 1 2\r\n") && answer.sdp.contains("a=ice-lite\r\n"));
+    assert!(answer.sdp.contains("a=group:BUNDLE 0 1 2\r\n") && answer.sdp.contains("a=ice-lite\r\n"));
     assert_eq!(answer.sdp.matches("a=candidate").count(), 2);
     assert_eq!(
         (answer.candidates[0].sdp_mid.as_deref(), answer.candidates[0].sdp_mline_index),
-        (Some("1"), Some(1))
+        (Some("0"), Some(0))
     );
 }
 
@@ -129,6 +135,20 @@ fn what_cannot_be_answered_is_refused_with_the_reason() {
         refused(format!("{BROWSER}{}", "m=video 9 x 1\r\n".repeat(20))),
         MediaError::Invalid(_)
     ));
+}
+
+#[test]
+fn a_second_section_of_sound_is_refused_and_sound_alone_is_not_enough() {
+    let start = BROWSER.find("m=audio").expect("sound");
+    let end = BROWSER.find("m=video").expect("pictures");
+    let sound = &BROWSER[start..end];
+    let second =
+        format!("{}{}", BROWSER.replace("BUNDLE 0 1 2", "BUNDLE 0 1 2 3"), sound.replace("mid:0", "mid:3"));
+    let answered = answer(&second).expect("answered");
+    let sections = sections(&answered.sdp);
+    assert!(sections[0].starts_with("m=audio 9 ") && sections[3].starts_with("m=audio 0 "));
+    let data = BROWSER.find("m=application").expect("data");
+    assert_eq!(answer(&format!("{}{}", &BROWSER[..end], &BROWSER[data..])), Err(MediaError::NoVideo));
 }
 
 #[test]

@@ -155,7 +155,7 @@ impl World {
         self.boot().saturating_add(by)
     }
 
-    fn address(n: u128) -> SocketAddr {
+    pub(super) fn address(n: u128) -> SocketAddr {
         SocketAddr::from(([10, 0, 0, 1], 10_000 + n as u16))
     }
 
@@ -187,9 +187,21 @@ impl World {
         self.negotiate(n, client, viewer_kind(in_room), deadline);
     }
 
-    fn negotiate(&mut self, n: u128, mut client: Client, kind: PeerKind, deadline: BootInstant) {
+    fn negotiate(&mut self, n: u128, client: Client, kind: PeerKind, deadline: BootInstant) {
+        self.negotiate_as(n, client, kind, deadline, |offer| offer);
+    }
+
+    /// Negotiates, `edit` being what becomes of the offer on its way.
+    pub(super) fn negotiate_as(
+        &mut self,
+        n: u128,
+        mut client: Client,
+        kind: PeerKind,
+        deadline: BootInstant,
+        edit: impl FnOnce(String) -> String,
+    ) {
         let now = self.now();
-        let offer = client.offer(now.mono);
+        let offer = edit(client.offer(now.mono));
         let decides = std::mem::take(&mut self.next_decides);
         let spec = PeerSpec { peer: peer(n), kind, deadline, decides };
         let built = self.builder.build(now.mono, spec, &offer).expect("answered");

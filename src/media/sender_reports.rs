@@ -1,0 +1,139 @@
+//! Sender reports for one viewer's stream (RFC 3550, 6.4.1): the robot's own pairs of wall clock and RTP clock, carried over
+//! to the viewer's timestamps, so that sound and pictures can be played together.
+
+use std::time::{Duration, Instant};
+
+use rtc::rtcp::sender_report::SenderReport;
+
+use super::forward::{Rewriter, Source};
+
+/// Two clocks of a robot at one instant, as its sender report of a stream told them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub(super) source: Source,
+    /// NTP format: seconds in the upper half, their fraction in the lower.
+    pub(super) ntp: u64,
+    pub(super) rtp: u32,
+    pub(super) heard_at: Instant,
+}
+
+/// What tells the time of a viewer's streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wall {
+    /// The robot, by its reports.
+    Robot,
+    /// The time since then: the robot reports nothing (RFC 3550, 6.4.1, allows that).
+    Since(Instant),
+}
+
+/// The reports about one stream to one viewer.
+pub(super) struct Reporter {
+    reading: Option<Reading>,
+    packets: u32,
+    octets: u32,
+}
+
+impl Reporter {
+    pub(super) fn new() -> Self {
+        Self { reading: None, packets: 0, octets: 0 }
+    }
+
+    pub(super) fn count(&mut self, octets: usize) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(octets as u32);
+    }
+
+    pub(super) fn read(&mut self, reading: Reading) {
+        self.reading = Some(reading);
+    }
+
+    pub(super) fn has_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    /// The report that is true at `now`; `None` before the stream began, and while a new source has not reported yet.
+    pub(super) fn report(&self, now: Instant, wall: Wall, rewriter: &Rewriter) -> Option<SenderReport> {
+        if self.packets == 0 {
+            return None;
+        }
+        let (ntp_time, rtp_time) = match wall {
+            Wall::Robot => {
+                let reading = self.reading?;
+                let passed = now.saturating_duration_since(reading.heard_at);
+                let rtp = rewriter.timestamp_of(reading.source, reading.rtp)?;
+                (reading.ntp.wrapping_add(ntp(passed)), rtp.wrapping_add(rewriter.ticks(passed)))
+            }
+            Wall::Since(start) => (ntp(now.saturating_duration_since(start)), rewriter.timestamp_at(now)?),
+        };
+        Some(SenderReport {
+            ssrc: rewriter.ssrc(),
+            ntp_time,
+            rtp_time,
+            packet_count: self.packets,
+            octet_count: self.octets,
+            ..Default::default()
+        })
+    }
+}
+
+/// A length of time in NTP format.
+fn ntp(passed: Duration) -> u64 {
+    (passed.as_secs() << 32) | ((u64::from(passed.subsec_nanos()) << 32) / 1_000_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use curfew_domain::PeerId;
+    use uuid::Uuid;
+
+    use super::super::codec::{Format, Payload};
+    use super::super::forward::CameraPacket;
+    use super::*;
+
+    fn source(publisher: u128) -> Source {
+        Source { publisher: PeerId::from(Uuid::from_u128(publisher)), ssrc: 9 }
+    }
+
+    /// A stream of sound whose first packet, of timestamp 1,000, was sent at `now`; the timestamp it got.
+    fn begun(now: Instant) -> (Reporter, Rewriter, u32) {
+        let payload = Payload { payload_type: 111, rtx: None, format: Format::Opus };
+        let mut rewriter = Rewriter::new(77, vec![payload], Vec::new());
+        let packet = CameraPacket {
+            source: source(1),
+            format: Format::Opus,
+            sequence_number: 1,
+            timestamp: 1_000,
+            marker: false,
+            extensions: None,
+            payload: Bytes::from_static(b"x"),
+        };
+        let (sent, _) = rewriter.rewrite(now, packet).expect("suits");
+        let mut reporter = Reporter::new();
+        reporter.count(100);
+        (reporter, rewriter, sent.header.timestamp)
+    }
+
+    #[test]
+    fn a_robots_clocks_are_carried_over_to_the_viewers_timestamps() {
+        let now = Instant::now();
+        let (mut reporter, rewriter, first) = begun(now);
+        reporter.read(Reading { source: source(1), ntp: 5 << 32, rtp: 1_480, heard_at: now });
+        let later = now + Duration::from_millis(500);
+        let report = reporter.report(later, Wall::Robot, &rewriter).expect("a report");
+        assert_eq!((report.ssrc, report.packet_count, report.octet_count), (77, 1, 100));
+        assert_eq!(report.ntp_time, (5 << 32) | (1 << 31));
+        assert_eq!(report.rtp_time, first.wrapping_add(480 + 24_000));
+        reporter.read(Reading { source: source(2), ntp: 0, rtp: 0, heard_at: later });
+        assert_eq!(reporter.report(later, Wall::Robot, &rewriter), None, "nothing came of that source yet");
+    }
+
+    #[test]
+    fn without_a_robots_clock_the_time_since_the_beginning_serves() {
+        let now = Instant::now();
+        let (reporter, rewriter, first) = begun(now);
+        let later = now + Duration::from_secs(2);
+        let report = reporter.report(later, Wall::Since(now), &rewriter).expect("a report");
+        assert_eq!((report.ntp_time, report.rtp_time), (2 << 32, first.wrapping_add(96_000)));
+    }
+}
