@@ -18,6 +18,7 @@ use warp::Filter;
 use crate::actors::{ActorsConfig, Lab, LabParts};
 use crate::api::listener::{self, Listener, ListenerLimits};
 use crate::api::proxies::Proxies;
+use crate::api::tls::Tls;
 use crate::api::{Accounts, Api, ApiParts, Service};
 use crate::clock::SharedClock;
 use crate::config::Config;
@@ -49,6 +50,8 @@ pub struct RunningApp {
     /// What links for people begin with.
     pub base_url: String,
     pub core: Core,
+    /// Where a certificate is configured.
+    pub tls: Option<Tls>,
     stop: watch::Sender<bool>,
     listeners: Vec<JoinHandle<()>>,
     socket: PathBuf,
@@ -65,6 +68,14 @@ impl App {
             .with_context(|| format!("cannot listen on {} (`listen`)", config.listen))?;
         let http_addr = tcp.local_addr()?;
         let base_url = config.base_url(http_addr);
+        let tls = match config.tls.files() {
+            Some(files) => {
+                let (tls, reloader) = Tls::load(files).context("cannot speak TLS (`tls`)")?;
+                tokio::spawn(reloader.run());
+                Some(tls)
+            }
+            None => None,
+        };
         let core = Core::start(&config, clock, base_url.clone()).await?;
         let (stop, stopping) = watch::channel(false);
         let socket = config.data.join(SOCKET);
@@ -85,10 +96,10 @@ impl App {
             };
             tokio::spawn(listener::run(listener, answer, limits.clone(), stopping.clone()))
         };
-        let listeners = vec![serve(Listener::Tcp(tcp)), serve(Listener::Unix(unix))];
+        let listeners = vec![serve(Listener::Tcp(tcp, tls.clone())), serve(Listener::Unix(unix))];
         let media_addr = core.media.local_addr();
         tracing::info!(%http_addr, %media_addr, data = %config.data.display(), "serving");
-        Ok(RunningApp { http_addr, media_addr, base_url, core, stop, listeners, socket })
+        Ok(RunningApp { http_addr, media_addr, base_url, core, tls, stop, listeners, socket })
     }
 }
 
@@ -117,6 +128,7 @@ impl Core {
         .await?;
         lab.recover().await?;
         let proxies = Arc::new(Proxies::new(config.trusted_proxies.clone()));
+        let roster = Roster::default();
         let parts = ApiParts {
             lab: lab.clone(),
             log: log.clone(),
@@ -125,6 +137,7 @@ impl Core {
             clock: Arc::clone(&clock),
             base_url,
             proxies: Arc::clone(&proxies),
+            roster: roster.clone(),
         };
         let api = Api::new(parts, config).await?;
         let (stopping, told_to_stop) = watch::channel(false);
@@ -133,7 +146,7 @@ impl Core {
             lab: lab.clone(),
             authenticate: Arc::new(api.auth().clone()),
             clock,
-            roster: Roster::default(),
+            roster,
             limits: signaling::Limits {
                 message_bytes: config.limits.message_bytes,
                 messages_per_second: config.limits.messages_per_second,

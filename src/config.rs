@@ -21,7 +21,7 @@ pub struct Config {
     pub data: PathBuf,
     /// The lab's IANA time zone, for rules about days and hours.
     pub zone: String,
-    /// What people type to get here, such as `https://robots.example.org`; without it, `http://` and the listen address.
+    /// What people type to get here, such as `https://robots.example.org`; without it, the listen address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
     /// Whether people may register themselves.
@@ -32,13 +32,14 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// A `tracing` filter, such as `info` or `curfew=debug`.
     pub log: String,
+    pub tls: TlsSection,
     pub media: MediaSection,
     pub limits: Limits,
     pub sessions: Sessions,
 }
 
 /// The keys of [`Config`].
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "listen",
     "data",
     "zone",
@@ -47,10 +48,39 @@ const KEYS: [&str; 11] = [
     "allowed_origins",
     "trusted_proxies",
     "log",
+    "tls",
     "media",
     "limits",
     "sessions",
 ];
+
+/// The certificate of `listen`; without one it is plain HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSection {
+    /// PEM, its chain after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+}
+
+/// Where a certificate and its key are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// PEM, its chain after it.
+    pub certificate: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
+}
+
+impl TlsSection {
+    pub fn files(&self) -> Option<CertificateFiles> {
+        let (certificate, key) = (self.certificate.clone()?, self.key.clone()?);
+        Some(CertificateFiles { certificate, key })
+    }
+}
 
 /// The media port.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -163,10 +193,11 @@ impl Config {
 
     /// The base of links for people, without a slash at the end. `bound` stands in where nothing is configured.
     pub fn base_url(&self, bound: SocketAddr) -> String {
+        let scheme = if self.tls.files().is_some() { "https" } else { "http" };
         match &self.public_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None if bound.ip().is_unspecified() => format!("http://localhost:{}", bound.port()),
-            None => format!("http://{bound}"),
+            None if bound.ip().is_unspecified() => format!("{scheme}://localhost:{}", bound.port()),
+            None => format!("{scheme}://{bound}"),
         }
     }
 
@@ -187,6 +218,9 @@ impl Config {
         }
         if self.media.advertise.iter().any(IpAddr::is_unspecified) {
             return invalid("media.advertise", "takes addresses that clients can reach, not 0.0.0.0 or ::");
+        }
+        if self.tls.certificate.is_some() != self.tls.key.is_some() {
+            return invalid("tls", "needs both `certificate` and `key`, or neither");
         }
         if self.media.guard_ms > 1_000 {
             return invalid("media.guard_ms", "is at most 1000");
@@ -228,6 +262,7 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             log: "info".to_owned(),
+            tls: TlsSection::default(),
             media: MediaSection {
                 listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8189)),
                 advertise: Vec::new(),
@@ -364,6 +399,7 @@ mod tests {
         refused("public_url = \"robots.example\"", "`public_url`");
         refused("allowed_origins = [\"https://a.example/x\"]", "`allowed_origins`");
         refused("[media]\nadvertise = [\"0.0.0.0\"]", "`media.advertise`");
+        refused("[tls]\nkey = \"key.pem\"", "`tls` needs both");
         refused("[limits]\nconnections = 0", "`limits.connections`");
     }
 

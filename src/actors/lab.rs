@@ -118,6 +118,8 @@ pub struct AccountState {
     pub id: AccountId,
     pub role: Role,
     pub suspended: bool,
+    /// Grows whenever the tokens given out before lose their worth.
+    pub sign_outs: u32,
 }
 
 /// Parts of the server's health that the actors know.

@@ -24,7 +24,12 @@ impl Lab {
         if !account.is_registered() {
             return Err(Refused::not_found("account"));
         }
-        Ok(AccountState { id, role: account.role(), suspended: account.is_suspended() })
+        Ok(AccountState {
+            id,
+            role: account.role(),
+            suspended: account.is_suspended(),
+            sign_outs: account.sign_outs(),
+        })
     }
 
     /// `by` is `None` for the first admin and for the command line; else it must be an admin.

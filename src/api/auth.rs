@@ -46,13 +46,17 @@ impl Auth {
             let (credential, robot) = robot_ids(rest).ok_or_else(|| Refused::new(Reason::BadToken))?;
             return self.lab.authenticate_robot(robot, credential, &sha256_hex(token)).await;
         }
-        let account = self.tokens.subject(token, self.clock.wall()).map_err(|error| {
+        let bearer = self.tokens.bearer(token, self.clock.wall()).map_err(|error| {
             tracing::debug!(%error, "a token was refused");
             Refused::new(Reason::BadToken)
         })?;
-        let id = account.into();
+        let id = bearer.subject.into();
         match self.lab.account(id).await {
             Ok(account) if account.suspended => Err(Refused::new(Reason::Suspended)),
+            Ok(account) if account.sign_outs != bearer.sign_outs => Err(Refused::because(
+                Reason::BadToken,
+                "Your password was changed or your account suspended since you signed in. Please sign in again.",
+            )),
             Ok(account) => Ok(Principal::Account { id, role: account.role }),
             Err(refused) if refused.reason == Reason::NotFound => Err(Refused::new(Reason::BadToken)),
             Err(refused) => Err(refused),

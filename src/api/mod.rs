@@ -22,6 +22,7 @@ mod robots;
 mod route;
 mod schedule;
 mod service;
+pub mod tls;
 pub mod token;
 mod videos;
 mod webrtc;
@@ -42,6 +43,7 @@ use crate::api::token::Tokens;
 use crate::clock::SharedClock;
 use crate::config::{Config, origin_of};
 use crate::media::Media;
+use crate::signaling::Roster;
 use crate::store::{Idempotency, Log, Reads};
 
 /// What the routes answer from.
@@ -58,6 +60,8 @@ pub struct Api {
     registration: bool,
     body_bytes: usize,
     body_timeout: Duration,
+    /// Whether this server itself speaks TLS.
+    is_tls: bool,
     /// What links for people begin with.
     base_url: String,
     /// Whose pages may call: this server's own as people reach it, and the configured ones.
@@ -73,6 +77,7 @@ pub struct ApiParts {
     pub clock: SharedClock,
     pub base_url: String,
     pub proxies: Arc<Proxies>,
+    pub roster: Roster,
 }
 
 impl Api {
@@ -95,6 +100,7 @@ impl Api {
             registration: config.registration,
             body_bytes: config.limits.body_bytes,
             body_timeout: config.limits.body_timeout(),
+            is_tls: config.tls.files().is_some(),
             allowed_origins: own_origin.into_iter().chain(config.allowed_origins.clone()).collect(),
             base_url: parts.base_url,
         }))

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Buf;
 use futures_util::Stream;
 use http::header::{self, HeaderValue};
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Body;
 use hyper_util::service::TowerToHyperService;
 use warp::filters::BoxedFilter;
@@ -32,6 +32,7 @@ pub struct Service {
     routes: BoxedFilter<(Response,)>,
     origins: Arc<Origins>,
     proxies: Arc<Proxies>,
+    is_tls: bool,
 }
 
 impl Service {
@@ -39,7 +40,7 @@ impl Service {
     pub fn new(api: &Arc<Api>, beside: BoxedFilter<(Response,)>) -> Self {
         let origins = Arc::new(Origins::new(&api.allowed_origins));
         let routes = rest(Arc::clone(api)).or(beside).unify().recover(recover).unify().boxed();
-        Self { routes, origins, proxies: Arc::clone(&api.proxies) }
+        Self { routes, origins, proxies: Arc::clone(&api.proxies), is_tls: api.is_tls }
     }
 
     pub async fn call<B>(&self, mut request: Request<B>) -> Result<Response, Infallible>
@@ -62,6 +63,10 @@ impl Service {
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        if self.is_tls {
+            // RFC 6797; a year.
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        }
         if let Some(origin) = origin {
             expose(headers, origin);
         }
@@ -93,6 +98,10 @@ impl From<&TurnedAway> for Problem {
             TurnedAway::Full => {
                 Self::unavailable("The server has all the connections it can take. Please try again.")
             }
+            TurnedAway::NotTls => Self {
+                status: StatusCode::BAD_REQUEST,
+                ..Self::invalid("This port speaks HTTPS: begin the address with https://.")
+            },
             TurnedAway::AddressFull => {
                 let detail = "There are too many connections from your address. Close some, or try again.";
                 Self::rate_limited(detail, Duration::from_secs(1))

@@ -37,12 +37,23 @@ pub enum TokenError {
     NotYet,
 }
 
+/// What a token says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    pub subject: Uuid,
+    /// The account's count of them at the time: with another one the token is worth nothing.
+    pub sign_outs: u32,
+}
+
 /// Times are whole Unix seconds.
 #[derive(Serialize, Deserialize)]
 struct Claims {
     iss: String,
     aud: String,
     sub: Uuid,
+    /// How often the account had been signed out of everything when this was issued.
+    #[serde(default)]
+    sign_outs: u32,
     iat: i64,
     nbf: i64,
     exp: i64,
@@ -56,7 +67,7 @@ impl Tokens {
         validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
-        // `exp` and `nbf` are checked in `subject`, with no leeway: the library would ask the machine's clock, and time is
+        // `exp` and `nbf` are checked in `bearer`, with no leeway: the library would ask the machine's clock, and time is
         // an input here.
         validation.leeway = 0;
         validation.validate_exp = false;
@@ -69,14 +80,15 @@ impl Tokens {
         }
     }
 
-    /// A token for `subject`, valid from `now` for the configured lifetime.
-    pub fn issue(&self, subject: Uuid, now: DateTime<Utc>) -> Result<String, TokenError> {
+    /// A token for `bearer`, valid from `now` for the configured lifetime.
+    pub fn issue(&self, bearer: Bearer, now: DateTime<Utc>) -> Result<String, TokenError> {
         let from = now.timestamp();
         let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
-            sub: subject,
+            sub: bearer.subject,
+            sign_outs: bearer.sign_outs,
             iat: from,
             nbf: from,
             exp: from.saturating_add(lifetime),
@@ -86,7 +98,7 @@ impl Tokens {
     }
 
     /// Whose token it is, if it is one of ours and `now` is within its time.
-    pub fn subject(&self, token: &str, now: DateTime<Utc>) -> Result<Uuid, TokenError> {
+    pub fn bearer(&self, token: &str, now: DateTime<Utc>) -> Result<Bearer, TokenError> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
             .map_err(|_| TokenError::Invalid)?
             .claims;
@@ -96,7 +108,7 @@ impl Tokens {
         } else if now < claims.nbf {
             Err(TokenError::NotYet)
         } else {
-            Ok(claims.sub)
+            Ok(Bearer { subject: claims.sub, sign_outs: claims.sign_outs })
         }
     }
 }
@@ -175,6 +187,10 @@ mod tests {
         Uuid::from_u128(7)
     }
 
+    fn bearer(sign_outs: u32) -> Bearer {
+        Bearer { subject: subject(), sign_outs }
+    }
+
     fn claims() -> Value {
         json!({"iss":"curfew","aud":"curfew","sub":subject(),"iat":NOW,"nbf":NOW,"exp":NOW + 600})
     }
@@ -201,18 +217,23 @@ mod tests {
 
     #[test]
     fn an_issued_token_names_its_subject_until_it_expires() {
-        let token = tokens().issue(subject(), at(NOW)).expect("issued");
-        assert_eq!(tokens().subject(&token, at(NOW)), Ok(subject()));
-        assert_eq!(tokens().subject(&token, at(NOW + 599)), Ok(subject()));
-        assert_eq!(tokens().subject(&token, at(NOW + 600)), Err(TokenError::Expired));
-        assert_eq!(tokens().subject(&token, at(NOW - 1)), Err(TokenError::NotYet));
+        let token = tokens().issue(bearer(3), at(NOW)).expect("issued");
+        assert_eq!(tokens().bearer(&token, at(NOW)), Ok(bearer(3)));
+        assert_eq!(tokens().bearer(&token, at(NOW + 599)), Ok(bearer(3)));
+        assert_eq!(tokens().bearer(&token, at(NOW + 600)), Err(TokenError::Expired));
+        assert_eq!(tokens().bearer(&token, at(NOW - 1)), Err(TokenError::NotYet));
     }
 
     #[test]
     fn only_a_token_made_as_this_server_makes_them_is_taken() {
         let hs256 = json!({"typ":"JWT","alg":"HS256"});
         let cases = [
-            ("as issued", forge(&hs256, &claims(), KEY), Ok(subject())),
+            ("as issued", forge(&hs256, &claims(), KEY), Ok(bearer(0))),
+            (
+                "a count below zero",
+                forge(&hs256, &with("sign_outs", json!(-1)), KEY),
+                Err(TokenError::Invalid),
+            ),
             ("another key", forge(&hs256, &claims(), b"another"), Err(TokenError::Invalid)),
             ("another algorithm", forge(&json!({"alg":"HS512"}), &claims(), KEY), Err(TokenError::Invalid)),
             ("an asymmetric one", forge(&json!({"alg":"RS256"}), &claims(), KEY), Err(TokenError::Invalid)),
@@ -236,10 +257,10 @@ mod tests {
             ("two parts", "a.b".to_owned(), Err(TokenError::Invalid)),
         ];
         for (what, token, expected) in cases {
-            assert_eq!(tokens().subject(&token, at(NOW)), expected, "{what}");
+            assert_eq!(tokens().bearer(&token, at(NOW)), expected, "{what}");
         }
         let unsigned = forge(&json!({"alg":"none"}), &claims(), KEY);
         let stripped = format!("{}.", unsigned.rsplit_once('.').expect("three parts").0);
-        assert_eq!(tokens().subject(&stripped, at(NOW)), Err(TokenError::Invalid), "signature left out");
+        assert_eq!(tokens().bearer(&stripped, at(NOW)), Err(TokenError::Invalid), "signature left out");
     }
 }

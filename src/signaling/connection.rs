@@ -222,6 +222,10 @@ impl Connection {
             let words = "You are connected too many times already: close another page first.";
             return self.refuse_and_close("rate_limited", words).await;
         }
+        // Who was signed out between the first look at the token and the entry in the roster is not in time to be told.
+        if let Err(refused) = self.signaling.authenticate.authenticate(&token).await {
+            return self.refuse_and_close(refused.reason.code(), &refused.detail).await;
+        }
         if let Some(place) = &self.place {
             place.in_use();
         }

@@ -96,6 +96,12 @@ impl OneTimeLinks {
         self.writer.write(Statement::new(sql, values)).await.map(drop)
     }
 
+    /// Takes every link of an account away.
+    pub async fn revoke(&self, account: AccountId) -> Result<(), StoreError> {
+        let sql = "DELETE FROM one_time_links WHERE account_id = ?";
+        self.writer.write(Statement::new(sql, [account.to_string().into()])).await.map(drop)
+    }
+
     /// Uses a link up, durably: of two who try, one gets it. `None` when it is unknown, used or expired.
     pub async fn take(&self, hash: &str, now: DateTime<Utc>) -> Result<Option<OneTimeLink>, StoreError> {
         let sql = "DELETE FROM one_time_links WHERE hash = ? OR expires_at <= ? \

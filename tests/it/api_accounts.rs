@@ -3,7 +3,7 @@
 use curfew_domain::Role;
 use serde_json::json;
 
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{PASSWORD, Reply, Signaling, TestApp};
 
 #[tokio::test]
 async fn a_person_signs_in_and_is_who_they_are() {
@@ -77,8 +77,16 @@ async fn a_reset_link_sets_a_new_password() {
     let (admin, viewer) = (app.admin().await, app.viewer().await);
     let link = admin.client.post(&format!("/admin/users/{}/reset-link", viewer.id()), json!({})).await;
     assert_eq!(link.status, 201);
-    let body = json!({"token": token_of(link.text("url")), "password": "another password"});
-    assert_eq!(app.anyone().post("/auth/redeem", body).await.status, 200);
+    let other = admin.client.post(&format!("/admin/users/{}/reset-link", viewer.id()), json!({})).await;
+    let body = |link: &Reply| json!({"token": token_of(link.text("url")), "password": "another password"});
+    let redeemed = app.anyone().post("/auth/redeem", body(&link)).await;
+    assert_eq!(redeemed.status, 200);
+    for used_up in [&link, &other] {
+        assert_eq!(app.anyone().post("/auth/redeem", body(used_up)).await.refusal(), (401, "bad_token"));
+    }
+    assert_eq!(viewer.client.get("/auth/me").await.refusal(), (401, "bad_token"), "tokens from before");
+    let goes_on = app.anyone().with_token(redeemed.text("access_token"));
+    assert_eq!(goes_on.get("/auth/me").await.status, 200);
     let login = |password: &str| json!({"email": viewer.user.email, "password": password});
     assert_eq!(app.anyone().post("/auth/login", login(PASSWORD)).await.status, 401);
     assert_eq!(app.anyone().post("/auth/login", login("another password")).await.status, 200);
@@ -94,7 +102,10 @@ async fn a_person_changes_their_password_knowing_the_old_one() {
     assert_eq!(wrong.refusal(), (422, "invalid"));
     let done =
         viewer.client.post("/auth/password", json!({"old": PASSWORD, "new": "another password"})).await;
-    assert_eq!(done.status, 200);
+    assert_eq!((done.status, done.text("email")), (200, viewer.user.email.as_str()));
+    assert_eq!(viewer.client.get("/auth/me").await.refusal(), (401, "bad_token"), "the token from before");
+    let goes_on = app.anyone().with_token(done.text("access_token"));
+    assert_eq!(goes_on.get("/auth/me").await.status, 200);
     let body = json!({"email": viewer.user.email, "password": "another password"});
     assert_eq!(app.anyone().post("/auth/login", body).await.status, 200);
     app.stop().await;
@@ -123,7 +134,50 @@ async fn admins_add_people_change_their_role_and_suspend_them() {
         app.anyone().post("/auth/login", json!({"email": "bo@lab.example", "password": PASSWORD})).await;
     assert_eq!(again.refusal(), (403, "suspended"));
     admin.client.send("PATCH", &path, Some(json!({"suspended": false}))).await;
-    assert_eq!(bo.get("/auth/me").await.status, 200);
+    assert_eq!(bo.get("/auth/me").await.refusal(), (401, "bad_token"), "and stays so");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_signed_out_is_connected_no_more() {
+    let app = TestApp::start().await;
+    let (admin, viewer, other) = (app.admin().await, app.viewer().await, app.viewer().await);
+    let addr = app.app.http_addr;
+    let connect = |token: String| async move { Signaling::registered(addr, "viewer", &token).await };
+    let mut first = connect(viewer.token.clone()).await;
+    let mut beside = connect(other.token.clone()).await;
+    let change = json!({"old": PASSWORD, "new": "another password"});
+    let changed = viewer.client.post("/auth/password", change).await;
+    first.hear_error("bad_token").await;
+    assert_eq!(first.hear_close().await, Some(1008));
+    let mut second = connect(changed.text("access_token").to_owned()).await;
+    let suspend = json!({"suspended": true, "reason": "left the lab"});
+    admin.client.send("PATCH", &format!("/admin/users/{}", viewer.id()), Some(suspend)).await;
+    second.hear_error("suspended").await;
+    assert_eq!(second.hear_close().await, Some(1008));
+    beside.say("leave-room", json!({})).await;
+    beside.hear("left-room").await;
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_is_locked_out_by_who_guesses_elsewhere() {
+    let app = TestApp::start_with(|config| {
+        config.limits.wrong_passwords_per_minute = 1;
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    })
+    .await;
+    let email = app.viewer().await.user.email;
+    let login = |from: u8, password: &str| {
+        let client = app.anyone().with_header("x-forwarded-for", &format!("203.0.113.{from}"));
+        let body = json!({"email": email, "password": password});
+        async move { client.post("/auth/login", body).await }
+    };
+    for from in 1..=10 {
+        assert_eq!(login(from, "guess").await.refusal(), (401, "bad_token"));
+        assert_eq!(login(from, PASSWORD).await.refusal(), (429, "rate_limited"));
+    }
+    assert_eq!(login(99, PASSWORD).await.status, 200);
     app.stop().await;
 }
 

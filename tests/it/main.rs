@@ -11,6 +11,7 @@ mod api_http;
 mod api_interventions;
 mod api_openapi;
 mod api_robots;
+mod api_tls;
 mod command_line;
 mod crash;
 #[path = "../support/mod.rs"]

@@ -29,6 +29,8 @@ pub struct Account {
     account_id: Option<AccountId>,
     role: Role,
     is_suspended: bool,
+    #[serde(default)]
+    sign_outs: u32,
     windows: Windows,
 }
 
@@ -48,6 +50,11 @@ impl Account {
 
     pub const fn is_suspended(&self) -> bool {
         self.is_suspended
+    }
+
+    /// How often everything that was given out on signing in lost its worth: with every new password and every suspension.
+    pub const fn sign_outs(&self) -> u32 {
+        self.sign_outs
     }
 
     /// The claimed windows that had not ended at the last claim, by start.
@@ -155,7 +162,11 @@ impl Aggregate for Account {
                 self.role = role;
             }
             AccountEvent::RoleChanged { to, .. } => self.role = to,
-            AccountEvent::Suspended { .. } => self.is_suspended = true,
+            AccountEvent::Suspended { .. } => {
+                self.is_suspended = true;
+                self.sign_outs = self.sign_outs.saturating_add(1);
+            }
+            AccountEvent::PasswordChanged { .. } => self.sign_outs = self.sign_outs.saturating_add(1),
             AccountEvent::Reinstated { .. } => self.is_suspended = false,
             _ => {}
         }

@@ -147,3 +147,16 @@ fn an_account_has_a_bounded_number_of_bookings_ahead() {
     }
     account.when(claim(999, 1_000, 1_001)).then_refused(No::TooManyWindows);
 }
+
+#[test]
+fn a_new_password_and_a_suspension_sign_out_and_nothing_else_does() {
+    let account = registered()
+        .and(C::RecordSignIn { now: at(1) })
+        .and(C::ChangeRole { role: Role::Admin, by: by_admin() })
+        .and(C::RecordPasswordChanged { by: by_admin(), now: at(2) });
+    assert_eq!(account.state().sign_outs(), 1);
+    let account = account
+        .and(C::Suspend { by: by_admin(), reason_hash: reason(), now: at(3) })
+        .and(C::Reinstate { by: by_admin(), now: at(4) });
+    assert_eq!(account.state().sign_outs(), 2);
+}

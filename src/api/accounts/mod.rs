@@ -11,17 +11,18 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use curfew_domain::{AccountId, Reason, Role};
 
-use crate::actors::{Lab, Principal};
+use crate::actors::{AccountState, Lab, Principal};
 use crate::api::ApiParts;
 use crate::api::auth::{random_secret, sha256_hex};
 use crate::api::dto::User;
 use crate::api::error::Problem;
 use crate::api::password::{self, Passwords};
-use crate::api::token::Tokens;
+use crate::api::token::{Bearer, Tokens};
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::signaling::{Roster, SignOut};
 use crate::store::{NewPerson, OneTimeLinks, People, PeopleError, Person, Reads};
-use throttle::WrongPasswords;
+use throttle::Attempts;
 
 pub(super) use routes::{admin_routes, routes};
 
@@ -40,7 +41,8 @@ pub struct Accounts {
     passwords: Passwords,
     tokens: Arc<Tokens>,
     clock: SharedClock,
-    wrong_passwords: Arc<WrongPasswords>,
+    attempts: Arc<Attempts>,
+    roster: Roster,
     link_lifetime: Duration,
     base_url: String,
 }
@@ -69,7 +71,8 @@ impl Accounts {
             passwords: Passwords::new(&config.limits).await?,
             tokens,
             clock: Arc::clone(&parts.clock),
-            wrong_passwords: Arc::new(WrongPasswords::new(config.limits.wrong_passwords_per_minute)),
+            attempts: Arc::new(Attempts::new(config.limits.wrong_passwords_per_minute)),
+            roster: parts.roster.clone(),
             link_lifetime: Duration::from_secs(config.sessions.link_minutes.saturating_mul(60)),
             base_url: parts.base_url.clone(),
         })
@@ -89,7 +92,7 @@ impl Accounts {
         Ok(user(self.people.create(person).await?, new.role, false))
     }
 
-    /// The token and whose it is. The answer and its time are the same for a wrong password and an unknown e-mail.
+    /// The token and whose it is. The answer and the work are the same for a wrong password and an unknown e-mail.
     pub(super) async fn sign_in(
         &self,
         email: &str,
@@ -97,30 +100,36 @@ impl Accounts {
         from: Option<IpAddr>,
     ) -> Result<(String, User), Problem> {
         let now = self.clock.boot();
-        self.wrong_passwords.check(from, email, now)?;
+        self.attempts.begin(from, email, now)?;
         let person = self.people.by_email(email).await?;
         let stored = person.as_ref().map(|person| person.password_hash.clone());
         let matches = self.passwords.verify(stored, password).await?;
         let known = person.as_ref().map(|person| person.account_id);
         let Some(person) = person.filter(|_| matches) else {
-            self.wrong_passwords.count(from, email, now);
             if let Some(account) = known {
                 self.lab.record_sign_in_refused(account, Reason::BadToken);
             }
             return Err(Problem::because(Reason::BadToken, "The e-mail or the password is wrong."));
         };
-        let user = self.user_of(person).await?;
-        if user.suspended {
-            self.lab.record_sign_in_refused(user.id, Reason::Suspended);
+        self.attempts.succeeded(from, email, now);
+        let account = self.lab.account(person.account_id).await?;
+        if account.suspended {
+            self.lab.record_sign_in_refused(account.id, Reason::Suspended);
             return Err(Problem::new(Reason::Suspended));
         }
-        let token = self.issue(&user)?;
-        self.lab.record_signed_in(user.id).await?;
-        Ok((token, user))
+        // The account was read after the password was compared: a change in between must not be outlived by this token.
+        let now_stored = self.people.by_id(account.id).await?.map(|person| person.password_hash);
+        if now_stored.as_ref() != Some(&person.password_hash) {
+            return Err(Problem::because(Reason::BadToken, "The e-mail or the password is wrong."));
+        }
+        let token = self.issue(&account)?;
+        self.lab.record_signed_in(account.id).await?;
+        Ok((token, user(person, account.role, account.suspended)))
     }
 
-    fn issue(&self, user: &User) -> Result<String, Problem> {
-        self.tokens.issue(user.id.as_uuid(), self.clock.wall()).map_err(|error| {
+    fn issue(&self, account: &AccountState) -> Result<String, Problem> {
+        let bearer = Bearer { subject: account.id.as_uuid(), sign_outs: account.sign_outs };
+        self.tokens.issue(bearer, self.clock.wall()).map_err(|error| {
             tracing::error!(%error, "a token could not be issued");
             Problem::unavailable("The server cannot sign you in just now.")
         })
@@ -173,27 +182,48 @@ impl Accounts {
         Ok(self.people.set_name(id, name).await?)
     }
 
-    /// Sets a new password for whoever knows the old one.
+    /// Sets a new password for whoever knows the old one, and gives the token that goes on from here: every other one,
+    /// and every connection, ends.
     pub(super) async fn change_password(
         &self,
         id: AccountId,
         old: String,
         new: String,
-    ) -> Result<(), Problem> {
+    ) -> Result<(String, User), Problem> {
         let person = self.people.by_id(id).await?.ok_or_else(|| Problem::not_found("user"))?;
         let now = self.clock.boot();
-        self.wrong_passwords.check(None, &person.email, now)?;
+        self.attempts.begin(None, &person.email, now)?;
         if !self.passwords.verify(Some(person.password_hash), old).await? {
-            self.wrong_passwords.count(None, &person.email, now);
             return Err(Problem::invalid("The old password is wrong."));
         }
-        self.set_password(id, new).await
+        self.attempts.succeeded(None, &person.email, now);
+        self.set_password(id, new).await?;
+        self.signed_in(id).await
     }
 
     async fn set_password(&self, id: AccountId, password: String) -> Result<(), Problem> {
         let hash = self.passwords.hash(password).await?;
         self.people.set_password_hash(id, hash).await?;
-        Ok(self.lab.record_password_changed(id, id).await?)
+        self.links.revoke(id).await?;
+        self.lab.record_password_changed(id, id).await?;
+        self.roster.sign_out(id, SignOut::PasswordChanged);
+        Ok(())
+    }
+
+    /// A token for somebody who has just proved who they are.
+    async fn signed_in(&self, id: AccountId) -> Result<(String, User), Problem> {
+        let account = self.lab.account(id).await?;
+        if account.suspended {
+            return Err(Problem::new(Reason::Suspended));
+        }
+        Ok((self.issue(&account)?, self.user(id).await?))
+    }
+
+    /// Ends what the account watches and its connections, now.
+    pub(super) async fn suspend(&self, by: &Principal, id: AccountId, reason: &str) -> Result<(), Problem> {
+        self.lab.suspend(by, id, reason).await?;
+        self.roster.sign_out(id, SignOut::Suspended);
+        Ok(())
     }
 
     /// A link to set a new password with.
@@ -226,21 +256,18 @@ impl Accounts {
             Problem::because(Reason::BadToken, "This link is not valid, was used already, or has expired.")
         };
         let link = self.links.take(&sha256_hex(token), self.clock.wall()).await?.ok_or_else(unknown)?;
-        let user = match (link.purpose.as_str(), link.account, name_and_email) {
+        let id = match (link.purpose.as_str(), link.account, name_and_email) {
             (PASSWORD_RESET, Some(id), _) => {
                 self.set_password(id, password).await?;
-                self.user(id).await?
+                id
             }
             (FIRST_ADMIN, None, Some((name, email))) if !self.has_admin().await? => {
                 let new = NewAccount { name, email, password, role: Role::Admin };
-                self.create(&Principal::System, new).await?
+                self.create(&Principal::System, new).await?.id
             }
             _ => return Err(unknown()),
         };
-        if user.suspended {
-            return Err(Problem::new(Reason::Suspended));
-        }
-        Ok((self.issue(&user)?, user))
+        self.signed_in(id).await
     }
 }
 

@@ -123,11 +123,20 @@ struct ChangePassword {
     new: String,
 }
 
+/// The user, and the token that replaces the one it was asked with.
+#[derive(Serialize)]
+struct PasswordChanged {
+    #[serde(flatten)]
+    user: User,
+    access_token: String,
+    token_type: &'static str,
+}
+
 async fn change_password(call: Call) -> Answer {
     let ChangePassword { old, new } = call.json()?;
     let id = call.account()?;
-    call.api.accounts.change_password(id, old, new).await?;
-    Ok(ok(&call.api.accounts.user(id).await?))
+    let (access_token, user) = call.api.accounts.change_password(id, old, new).await?;
+    Ok(ok(&PasswordChanged { user, access_token, token_type: "bearer" }))
 }
 
 async fn list(call: Call) -> Answer {
@@ -174,7 +183,7 @@ async fn update(call: Call) -> Answer {
         lab.change_role(&by, id, role).await?;
     }
     match suspended {
-        Some(true) => drop(lab.suspend(&by, id, reason.as_deref().unwrap_or_default()).await?),
+        Some(true) => accounts.suspend(&by, id, reason.as_deref().unwrap_or_default()).await?,
         Some(false) => lab.reinstate(&by, id).await?,
         None => {}
     }

@@ -1,7 +1,8 @@
-//! HTTP/1.1 on one socket.
+//! HTTP/1.1 on one socket, within TLS where the listener has a certificate.
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -12,21 +13,34 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::slots::Place;
 use super::stream::Stream;
 use super::{TurnedAway, Via, told_to_stop};
+use crate::api::tls::Tls;
 
 /// Bytes of a request's head, and of what is read of a body at a time.
 const BUFFER: usize = 64 * 1024;
 /// How long one that is turned away may take to hear why.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// A connection whose handshake, if it needs one, is done.
+enum Greeted {
+    Plain(Stream),
+    Tls(Box<TlsStream<Stream>>),
+    /// It should have begun with a handshake and did not.
+    NotTls(Stream),
+}
+
 /// What every connection is served with.
 pub(super) struct Door<S> {
     pub(super) service: S,
     pub(super) via: Via,
     pub(super) header_timeout: Duration,
+    pub(super) tls: Option<Tls>,
     pub(super) shutdown: watch::Receiver<bool>,
 }
 
@@ -39,23 +53,70 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     /// Serves the connection to its end.
-    pub(super) async fn open(self, stream: Stream, place: Place) {
+    pub(super) async fn open(mut self, stream: Stream, place: Place) {
         let header_timeout = self.header_timeout;
-        self.talk(stream, header_timeout, move |request| {
+        let prepare = move |request: &mut Request<Incoming>| {
             request.extensions_mut().insert(place.clone());
             Some(place.clone())
-        })
-        .await;
+        };
+        match self.greet(stream).await {
+            Some(Greeted::Plain(stream)) => self.talk(stream, header_timeout, prepare).await,
+            Some(Greeted::Tls(stream)) => self.talk(*stream, header_timeout, prepare).await,
+            Some(Greeted::NotTls(stream)) => self.refuse(stream, TurnedAway::NotTls).await,
+            None => {}
+        }
     }
 
     /// Gives one refusal to whatever it asks.
-    pub(super) async fn turn_away(self, stream: Stream, why: TurnedAway) {
+    pub(super) async fn turn_away(mut self, stream: Stream, why: TurnedAway) {
+        self.header_timeout = FAREWELL;
+        match self.greet(stream).await {
+            Some(Greeted::Plain(stream)) => self.refuse(stream, why).await,
+            Some(Greeted::Tls(stream)) => self.refuse(*stream, why).await,
+            Some(Greeted::NotTls(stream)) => self.refuse(stream, TurnedAway::NotTls).await,
+            None => {}
+        }
+    }
+
+    /// None where the handshake came to nothing.
+    async fn greet(&mut self, mut stream: Stream) -> Option<Greeted> {
+        let Some(tls) = &self.tls else { return Some(Greeted::Plain(stream)) };
+        let handshake = async {
+            match stream.begins_with_tls().await? {
+                true => {
+                    let stream = TlsAcceptor::from(tls.config()).accept(stream).await?;
+                    Ok::<_, io::Error>(Greeted::Tls(Box::new(stream)))
+                }
+                false => Ok(Greeted::NotTls(stream)),
+            }
+        };
+        let greeted = tokio::select! {
+            greeted = timeout(self.header_timeout, handshake) => greeted,
+            () = told_to_stop(&mut self.shutdown) => return None,
+        };
+        match greeted {
+            Ok(Ok(greeted)) => Some(greeted),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                None
+            }
+            Err(_) => {
+                tracing::debug!("a TLS handshake took too long");
+                None
+            }
+        }
+    }
+
+    async fn refuse<T>(self, stream: T, why: TurnedAway)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let refuse = |request: &mut Request<Incoming>| {
             request.extensions_mut().insert(why);
             None
         };
         let told = self.talk(stream, FAREWELL, refuse);
-        if tokio::time::timeout(FAREWELL * 2, told).await.is_err() {
+        if timeout(FAREWELL * 2, told).await.is_err() {
             tracing::debug!("one that was turned away did not wait for the reason");
         }
     }

@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::api::proxies::Proxies;
+use crate::api::tls::Tls;
 use connection::Door;
 use slots::{Slot, Slots};
 use stream::{Socket, Stream};
@@ -43,6 +44,8 @@ pub enum TurnedAway {
     Full,
     /// This address uses every connection that one may have.
     AddressFull,
+    /// It speaks plain HTTP to a port of TLS.
+    NotTls,
 }
 
 /// Connections that are told why they are turned away at a time; more are closed without a word.
@@ -50,7 +53,8 @@ const TURNED_AWAY: usize = 64;
 
 /// A bound socket that can be accepted from.
 pub enum Listener {
-    Tcp(TcpListener),
+    /// With TLS where a certificate is given, else plain.
+    Tcp(TcpListener, Option<Tls>),
     Unix(UnixListener),
 }
 
@@ -63,7 +67,7 @@ pub struct ListenerLimits {
     pub connections_per_address: usize,
     /// Whose connections carry many clients' requests.
     pub proxies: Arc<Proxies>,
-    /// From the accept, or from the last answer, until the head of the next request is complete.
+    /// For the TLS handshake; and from its end, or from the last answer, until the head of the next request is complete.
     pub header_timeout: Duration,
     /// How long a client may take nothing of what it is sent.
     pub write_timeout: Duration,
@@ -105,6 +109,7 @@ pub async fn run<S, F, B>(
             service: service.clone(),
             via,
             header_timeout: limits.header_timeout,
+            tls: listener.tls().cloned(),
             shutdown: shutdown.clone(),
         };
         match slots.take(counted(via, &limits.proxies)) {
@@ -137,9 +142,18 @@ fn counted(via: Via, proxies: &Proxies) -> Option<IpAddr> {
     }
 }
 
+impl Listener {
+    fn tls(&self) -> Option<&Tls> {
+        match self {
+            Self::Tcp(_, tls) => tls.as_ref(),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
 async fn accept(listener: &Listener) -> io::Result<(Socket, Via)> {
     match listener {
-        Listener::Tcp(listener) => {
+        Listener::Tcp(listener, _) => {
             let (stream, peer) = listener.accept().await?;
             stream.set_nodelay(true)?;
             Ok((Socket::Tcp(stream), Via::Network(peer.ip().to_canonical())))

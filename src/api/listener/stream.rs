@@ -1,6 +1,6 @@
 //! One socket, of whatever kind: it ends when it has to make room, and when its client takes nothing of what it is sent.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -41,6 +41,23 @@ pub(super) struct Stream {
 impl Stream {
     pub(super) fn new(socket: Socket, slot: Slot, write_timeout: Duration) -> Self {
         Self { socket, slot, write_timeout, stall: None }
+    }
+
+    /// Whether the client begins with a TLS handshake (RFC 8446, section 5.1), once it says something.
+    pub(super) async fn begins_with_tls(&mut self) -> io::Result<bool> {
+        const HANDSHAKE: u8 = 22;
+        let mut first = [0];
+        let peeked = poll_fn(|cx| {
+            self.check_open(cx)?;
+            match &self.socket {
+                Socket::Tcp(stream) => stream.poll_peek(cx, &mut ReadBuf::new(&mut first)),
+                Socket::Unix(_) => Poll::Ready(Ok(1)),
+            }
+        });
+        match peeked.await? {
+            0 => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            _ => Ok(first == [HANDSHAKE]),
+        }
     }
 
     fn check_open(&self, cx: &Context<'_>) -> io::Result<()> {
