@@ -2,7 +2,8 @@
 //!
 //! **The contract:** after any call that may have moved something, call [`Core::flush`], then sleep until
 //! [`Core::poll_timeout`] at most and call [`Core::handle_timeout`]. Nothing leaves but through [`Io::send`], and nothing is
-//! given to that which the peer's gate did not admit by a clock reading taken for it.
+//! given to that which the peer's gate did not admit by a clock reading taken for it. Peers that ended come out of
+//! [`Core::take_spent`], to be freed where it delays nobody.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -10,26 +11,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use curfew_domain::{PeerId, RobotId, RoomId};
-use rtc::shared::TaggedBytesMut;
-
 use super::build::Built;
 use super::config::MediaConfig;
 use super::demux::{Demux, Route};
-use super::io::{Counting, Datagram, Io, Sent};
+use super::ends::Ends;
+use super::io::{Counting, Io};
 use super::peer::{Happening, Peer};
 use super::robots::Robots;
 use super::stats::MediaStats;
 use super::types::{ClosedWhy, MediaError, MediaEvent, Now, PeerKind, PeerReport};
 use crate::clock::BootInstant;
+use curfew_domain::{PeerId, RobotId, RoomId};
 
 /// How often stale addresses are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
-/// Closing messages that wait for the socket or to be repeated.
-const MAX_DEPARTING: usize = 4096;
-/// Nobody is left to retransmit what closes a connection, so it is said again after so long. To the far end a repeated
-/// DTLS record is a replay and changes nothing (RFC 6347, 4.1.2.6).
-const REPEAT_AFTER: [Duration; 2] = [Duration::from_millis(30), Duration::from_millis(120)];
 
 /// When the core wants to be called, on either clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,17 +46,11 @@ pub(super) struct Core {
     deadlines: BTreeSet<(BootInstant, PeerId)>,
     /// Peers that may have something to say or to send.
     active: Vec<PeerId>,
-    departing: VecDeque<Departing>,
+    ends: Ends,
     events: VecDeque<MediaEvent>,
     happenings: Vec<Happening>,
     stats: MediaStats,
     sweep_at: Instant,
-}
-
-/// A closing message, ordered by when it is due.
-struct Departing {
-    due: Instant,
-    datagram: TaggedBytesMut,
 }
 
 impl Core {
@@ -75,7 +64,7 @@ impl Core {
             timers: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             active: Vec::new(),
-            departing: VecDeque::new(),
+            ends: Ends::new(now.mono),
             events: VecDeque::new(),
             happenings: Vec::new(),
             stats: MediaStats::default(),
@@ -104,7 +93,7 @@ impl Core {
         self.stats.peers_total += 1;
         self.activate(spec.peer);
         if let Some(replaced) = replaced {
-            self.end(now, replaced, None, ClosedWhy::Replaced);
+            self.end(replaced, None, ClosedWhy::Replaced);
         }
         Ok(())
     }
@@ -129,7 +118,7 @@ impl Core {
             return;
         }
         if contain(|| peer.receive(now, local, remote, bytes)).is_none() {
-            return self.broke(now, id);
+            return self.broke(id);
         }
         self.activate(id);
     }
@@ -141,7 +130,7 @@ impl Core {
                 .get(&id)
                 .and_then(|peer| peer.kind.room())
                 .map(|room| (self.closing_text)(room, deadline));
-            self.end(now, id, text.as_deref(), ClosedWhy::Deadline);
+            self.end(id, text.as_deref(), ClosedWhy::Deadline);
         }
         while let Some((at, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now.mono) {
             self.timers.remove(&(at, id));
@@ -149,7 +138,7 @@ impl Core {
             peer.timer = None;
             let happenings = &mut self.happenings;
             if contain(|| peer.handle_timeout(now, happenings)).is_none() {
-                self.broke(now, id);
+                self.broke(id);
                 continue;
             }
             self.handle_happenings(now, id);
@@ -165,13 +154,6 @@ impl Core {
     /// are any.
     pub(super) fn flush(&mut self, now: Now, io: &mut impl Io) -> bool {
         let mut blocked = Vec::new();
-        while let Some(departing) = self.departing.front().filter(|departing| departing.due <= now.mono) {
-            match io.send(&Datagram::of(&departing.datagram)) {
-                Sent::Blocked => break,
-                Sent::Done | Sent::Lost => self.stats.datagrams_out += 1,
-            }
-            self.departing.pop_front();
-        }
         // Publishers' packets make their viewers active, so a second round follows the first.
         while !self.active.is_empty() {
             for id in std::mem::take(&mut self.active) {
@@ -183,7 +165,10 @@ impl Core {
         for id in &blocked {
             self.activate(*id);
         }
-        !blocked.is_empty() || self.departing.front().is_some_and(|departing| departing.due <= now.mono)
+        // Those that go on come first.
+        self.ends.work_off(now);
+        let mut counting = Counting { io, stats: &mut self.stats };
+        self.ends.flush(now, &mut counting) || !blocked.is_empty()
     }
 
     fn flush_peer(&mut self, now: Now, io: &mut impl Io, id: PeerId) -> bool {
@@ -191,7 +176,7 @@ impl Core {
         peer.listed = false;
         let happenings = &mut self.happenings;
         if contain(|| peer.poll(now, happenings)).is_none() {
-            self.broke(now, id);
+            self.broke(id);
             return false;
         }
         self.handle_happenings(now, id);
@@ -200,18 +185,20 @@ impl Core {
         let mut counting = Counting { io, stats: &mut self.stats };
         let happenings = &mut self.happenings;
         let Some(blocked) = contain(|| peer.flush(now, &mut counting, happenings)) else {
-            self.broke(now, id);
+            self.broke(id);
             return false;
         };
-        let next = peer.poll_timeout();
-        if peer.timer != next {
-            if let Some(at) = peer.timer {
-                self.timers.remove(&(at, id));
+        if std::mem::take(&mut peer.fresh) {
+            let next = peer.poll_timeout();
+            if peer.timer != next {
+                if let Some(at) = peer.timer {
+                    self.timers.remove(&(at, id));
+                }
+                if let Some(at) = next {
+                    self.timers.insert((at, id));
+                }
+                peer.timer = next;
             }
-            if let Some(at) = next {
-                self.timers.insert((at, id));
-            }
-            peer.timer = next;
         }
         self.handle_happenings(now, id);
         blocked
@@ -239,7 +226,7 @@ impl Core {
                     for viewer in self.robots.viewers(kind.robot()) {
                         if let Some(peer) = self.peers.get_mut(viewer) {
                             peer.offer(slot, packet.clone());
-                            list(&mut self.active, peer);
+                            enlist(&mut self.active, peer);
                         }
                     }
                 }
@@ -253,7 +240,7 @@ impl Core {
                 Happening::KeyFrameWanted(slot) => self.want_keyframe(kind.robot(), slot),
                 Happening::Limit => self.limit_robot(kind.robot()),
                 Happening::Repaired(count) => self.stats.repairs += count as u64,
-                Happening::Ended(why) => self.end(now, id, None, why),
+                Happening::Ended(why) => self.end(id, None, why),
             }
         }
         // Keeps its capacity for the next time.
@@ -332,55 +319,51 @@ impl Core {
     }
 
     /// Closes every viewer of a room, `closing` being the last text on its `session` channel.
-    pub(super) fn close_room(&mut self, now: Now, room: RoomId, closing: Option<&str>) -> Vec<PeerReport> {
+    pub(super) fn close_room(&mut self, room: RoomId, closing: Option<&str>) -> Vec<PeerReport> {
         let of_room: Vec<PeerId> =
             self.peers.values().filter(|peer| peer.kind.room() == Some(room)).map(|peer| peer.id).collect();
-        of_room.into_iter().filter_map(|id| self.close(now, id, closing)).collect()
+        of_room.into_iter().filter_map(|id| self.close(id, closing)).collect()
     }
 
-    pub(super) fn close_robot(&mut self, now: Now, robot: RobotId) -> Option<PeerReport> {
+    pub(super) fn close_robot(&mut self, robot: RobotId) -> Option<PeerReport> {
         let publisher = self.robots.publisher(robot)?;
-        self.close(now, publisher, None)
+        self.close(publisher, None)
     }
 
-    pub(super) fn close_all(&mut self, now: Now) -> Vec<PeerReport> {
+    pub(super) fn close_all(&mut self) -> Vec<PeerReport> {
         let all: Vec<PeerId> = self.peers.keys().copied().collect();
-        all.into_iter().filter_map(|id| self.close(now, id, None)).collect()
+        all.into_iter().filter_map(|id| self.close(id, None)).collect()
     }
 
     /// Closes a peer: nothing but what says so leaves for it from here on.
-    pub(super) fn close(&mut self, now: Now, id: PeerId, closing: Option<&str>) -> Option<PeerReport> {
+    pub(super) fn close(&mut self, id: PeerId, closing: Option<&str>) -> Option<PeerReport> {
         let mut peer = self.remove(id)?;
-        let last = contain(|| peer.close(now, closing)).unwrap_or_default();
-        self.depart(now.mono, &last);
+        peer.shut();
         let report = peer.report();
         self.stats.dropped_queue += report.dropped.saturating_sub(peer.gate.refused);
         self.stats.refused_by_gate += peer.gate.refused;
+        self.ends.push(peer, closing.map(Arc::from));
         Some(report)
     }
 
-    fn depart(&mut self, now: Instant, last: &[TaggedBytesMut]) {
-        let mut put = |due: Instant, datagram: TaggedBytesMut| {
-            if self.departing.len() < MAX_DEPARTING {
-                let index = self.departing.partition_point(|departing| departing.due <= due);
-                self.departing.insert(index, Departing { due, datagram });
-            }
-        };
-        for after in std::iter::once(Duration::ZERO).chain(REPEAT_AFTER) {
-            for datagram in last {
-                put(now + after, copy(datagram));
-            }
-        }
+    /// Says all that is left to say to peers that were closed, now.
+    pub(super) fn finish(&mut self, now: Now) {
+        self.ends.finish(now);
     }
 
-    fn end(&mut self, now: Now, id: PeerId, closing: Option<&str>, why: ClosedWhy) {
-        if let Some(report) = self.close(now, id, closing) {
+    /// Peers that are closed and have said so.
+    pub(super) fn take_spent(&mut self) -> Vec<Peer> {
+        self.ends.take_spent()
+    }
+
+    fn end(&mut self, id: PeerId, closing: Option<&str>, why: ClosedWhy) {
+        if let Some(report) = self.close(id, closing) {
             self.events.push_back(MediaEvent::Closed { report, why });
         }
     }
 
     /// A panic in the protocol code of one peer ends that peer alone. Its connection is not called again.
-    fn broke(&mut self, _now: Now, id: PeerId) {
+    fn broke(&mut self, id: PeerId) {
         self.happenings.clear();
         self.stats.broken_peers += 1;
         tracing::error!(peer = %id, "the peer's protocol state broke; it is closed");
@@ -409,14 +392,10 @@ impl Core {
 
     pub(super) fn poll_timeout(&self) -> Wake {
         Wake {
-            mono: [
-                self.timers.first().map(|(at, _)| *at),
-                self.departing.front().map(|departing| departing.due),
-                Some(self.sweep_at),
-            ]
-            .into_iter()
-            .flatten()
-            .min(),
+            mono: [self.timers.first().map(|(at, _)| *at), self.ends.poll_timeout(), Some(self.sweep_at)]
+                .into_iter()
+                .flatten()
+                .min(),
             boot: self.deadlines.first().map(|(at, _)| *at),
         }
     }
@@ -434,6 +413,23 @@ impl Core {
         stats
     }
 
+    /// What the tables hold, whose peers are all over: nothing, once their closing words were said.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> usize {
+        let own = [self.peers.len(), self.timers.len(), self.deadlines.len(), self.active.len()];
+        let others = [self.robots.len(), self.demux.len(), self.ends.len(), self.events.len()];
+        own.into_iter().chain(others).sum()
+    }
+
+    /// Makes a peer's protocol code panic the next time that it is moved on.
+    #[cfg(test)]
+    pub(super) fn break_peer(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.breaks = true;
+            list(&mut self.active, peer);
+        }
+    }
+
     fn activate(&mut self, id: PeerId) {
         if let Some(peer) = self.peers.get_mut(&id) {
             list(&mut self.active, peer);
@@ -441,17 +437,20 @@ impl Core {
     }
 }
 
+/// Puts a peer on the list of those with work, of whatever kind.
 fn list(active: &mut Vec<PeerId>, peer: &mut Peer) {
+    peer.fresh = true;
+    enlist(active, peer);
+}
+
+/// Puts a peer on the list that has media to send and, for this, nothing else.
+fn enlist(active: &mut Vec<PeerId>, peer: &mut Peer) {
     if !std::mem::replace(&mut peer.listed, true) {
         active.push(peer.id);
     }
 }
 
 /// Runs one peer's protocol code; `None` when it panicked. What strangers send must not end everybody's media.
-fn contain<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn contain<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
-}
-
-fn copy(datagram: &TaggedBytesMut) -> TaggedBytesMut {
-    TaggedBytesMut { now: datagram.now, transport: datagram.transport, message: datagram.message.clone() }
 }

@@ -115,6 +115,11 @@ impl Demux {
         true
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_ufrag.len() + self.by_address.len() + self.remote.len()
+    }
+
     /// Forgets addresses that proved nothing for a while.
     pub(super) fn sweep(&mut self, now: Instant) {
         self.by_address.retain(|_, bound| now.saturating_duration_since(bound.proven_at) < STALE_AFTER);

@@ -7,11 +7,13 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use curfew_domain::{PeerId, RobotId, RoomId};
+use rtc::shared::TaggedBytesMut;
 use tokio::sync::{mpsc, oneshot};
 
 use super::build::Built;
 use super::core::Core;
-use super::io::{Datagram, Io, Sent};
+use super::io::{Io, Sent};
+use super::peer::Peer;
 use super::socket::Socket;
 use super::stats::MediaStats;
 use super::types::{MediaError, MediaEvent, Now, PeerReport};
@@ -44,6 +46,8 @@ pub(super) struct Driver {
     pub(super) poll: mio::Poll,
     pub(super) commands: Receiver<Command>,
     pub(super) events: mpsc::Sender<MediaEvent>,
+    /// Where peers go that are over: somebody frees them.
+    pub(super) spent: std::sync::mpsc::Sender<Peer>,
 }
 
 /// The socket and the clock, as the core sends with them.
@@ -57,8 +61,12 @@ impl Io for Link {
         self.clock.boot()
     }
 
-    fn send(&mut self, datagram: &Datagram<'_>) -> Sent {
-        self.socket.send(datagram)
+    fn at_once(&self) -> usize {
+        self.socket.at_once()
+    }
+
+    fn send(&mut self, batch: &[TaggedBytesMut]) -> Sent {
+        self.socket.send(batch)
     }
 }
 
@@ -100,6 +108,10 @@ impl Driver {
             self.core.handle_timeout(now);
             blocked = self.core.flush(now, &mut self.link);
             self.tell(&mut backlog);
+            for peer in self.core.take_spent() {
+                // With nobody left to take it, it is freed here.
+                drop(self.spent.send(peer));
+            }
         }
     }
 
@@ -139,7 +151,8 @@ impl Driver {
             match self.commands.try_recv() {
                 Ok(Command::Shutdown(reply)) => {
                     let now = self.link.now();
-                    let reports = self.core.close_all(now);
+                    let reports = self.core.close_all();
+                    self.core.finish(now);
                     self.core.flush(now, &mut self.link);
                     let _ = reply.send(reports);
                     return false;
@@ -148,7 +161,8 @@ impl Driver {
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => {
                     let now = self.link.now();
-                    self.core.close_all(now);
+                    self.core.close_all();
+                    self.core.finish(now);
                     self.core.flush(now, &mut self.link);
                     return false;
                 }
@@ -166,7 +180,7 @@ impl Driver {
                 if let Err(unheard) = reply.send(core.register(now, *built)) {
                     // Whoever asked is gone: nobody has the answer, so nobody will use the peer.
                     if unheard.is_ok() {
-                        core.close(now, peer, None);
+                        core.close(peer, None);
                     }
                 }
             }
@@ -174,17 +188,10 @@ impl Driver {
             Command::RoomDeadline(room, deadline) => core.set_room_deadline(room, deadline),
             Command::RobotDeadline(robot, deadline) => core.set_robot_deadline(robot, deadline),
             Command::SessionMessage(room, text) => core.session_message(now, room, &text),
-            Command::CloseRoom(room, text, reply) => {
-                let reports = core.close_room(now, room, text.as_deref());
-                core.flush(now, &mut self.link);
-                drop(reply.send(reports));
-            }
-            Command::ClosePeer(peer, text, reply) => {
-                let report = core.close(now, peer, text.as_deref());
-                core.flush(now, &mut self.link);
-                drop(reply.send(report));
-            }
-            Command::CloseRobot(robot, reply) => drop(reply.send(core.close_robot(now, robot))),
+            // The connections are closed after the answer: it is what gets announced.
+            Command::CloseRoom(room, text, reply) => drop(reply.send(core.close_room(room, text.as_deref()))),
+            Command::ClosePeer(peer, text, reply) => drop(reply.send(core.close(peer, text.as_deref()))),
+            Command::CloseRobot(robot, reply) => drop(reply.send(core.close_robot(robot))),
             Command::Stats(reply) => drop(reply.send(core.stats())),
             Command::Shutdown(reply) => drop(reply.send(Vec::new())),
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, channel, sync_channel};
 use std::time::Instant;
 
 use chrono::SubsecRound;
@@ -55,7 +55,11 @@ impl Media {
         let (events, told) = mpsc::channel(MAX_EVENTS);
         let now = Now { mono: Instant::now(), boot: clock.boot() };
         let core = Core::new(config, closing_text(Arc::clone(&clock)), now);
-        let driver = Driver { core, link: Link { socket, clock }, poll, commands: receiver, events };
+        let (spent, over) = channel();
+        std::thread::Builder::new()
+            .name("media-over".into())
+            .spawn(move || over.into_iter().for_each(drop))?;
+        let driver = Driver { core, link: Link { socket, clock }, poll, commands: receiver, events, spent };
         std::thread::Builder::new().name("media".into()).spawn(move || driver.run())?;
         let at_once = std::thread::available_parallelism().map_or(2, usize::from).max(2);
         let builds = Arc::new(Semaphore::new(at_once));

@@ -1,7 +1,5 @@
 //! What the core sends through, so that a test's network and a socket look alike to it.
 
-use std::net::SocketAddr;
-
 use rtc::shared::TaggedBytesMut;
 
 use super::gate::Class;
@@ -12,25 +10,11 @@ use crate::clock::BootInstant;
 pub(super) trait Io {
     /// Reads the boot clock, now.
     fn boot(&self) -> BootInstant;
-    fn send(&mut self, datagram: &Datagram<'_>) -> Sent;
-}
-
-/// One UDP payload to send.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Datagram<'a> {
-    pub(super) local: SocketAddr,
-    pub(super) remote: SocketAddr,
-    pub(super) bytes: &'a [u8],
-}
-
-impl<'a> Datagram<'a> {
-    pub(super) fn of(message: &'a TaggedBytesMut) -> Self {
-        Self {
-            local: message.transport.local_addr,
-            remote: message.transport.peer_addr,
-            bytes: &message.message,
-        }
-    }
+    /// How many datagrams of one size [`Self::send`] takes; one at least.
+    fn at_once(&self) -> usize;
+    /// Sends datagrams of one path, all or none. Where there are several they are of one size, but for the last, which may
+    /// be smaller. An empty batch is done at once.
+    fn send(&mut self, batch: &[TaggedBytesMut]) -> Sent;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,17 +37,21 @@ impl<I: Io> Io for Counting<'_, I> {
         self.io.boot()
     }
 
-    fn send(&mut self, datagram: &Datagram<'_>) -> Sent {
-        let sent = self.io.send(datagram);
+    fn at_once(&self) -> usize {
+        self.io.at_once()
+    }
+
+    fn send(&mut self, batch: &[TaggedBytesMut]) -> Sent {
+        let sent = self.io.send(batch);
         match sent {
             Sent::Done => {
-                self.stats.datagrams_out += 1;
-                if Class::of(datagram.bytes) == Class::Media {
+                self.stats.datagrams_out += batch.len() as u64;
+                for media in batch.iter().filter(|datagram| Class::of(&datagram.message) == Class::Media) {
                     self.stats.media_out += 1;
-                    self.stats.media_bytes_out += datagram.bytes.len() as u64;
+                    self.stats.media_bytes_out += media.message.len() as u64;
                 }
             }
-            Sent::Lost => self.stats.send_errors += 1,
+            Sent::Lost => self.stats.send_errors += batch.len() as u64,
             Sent::Blocked => {}
         }
         sent

@@ -1,6 +1,5 @@
 //! One peer connection with its gate: datagrams and time in, datagrams and happenings out.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +21,8 @@ use super::config::MediaConfig;
 use super::feedback;
 use super::forward::CameraPacket;
 use super::gate::{Class, Gate};
-use super::io::{Datagram, Io, Sent};
+use super::io::Io;
+use super::outbox::Outbox;
 use super::paths::{Path, Paths};
 use super::publisher::Publisher;
 use super::sender_reports::Reading;
@@ -34,7 +34,7 @@ use super::viewer::{Answered, Viewer};
 /// retransmission would cost tens of milliseconds.
 const MAX_EARLY: usize = 8;
 /// Packets given to the peer connection before its output is sent: what is not yet encrypted can still be dropped.
-const WRITE_AHEAD: usize = 16;
+const WRITE_AHEAD: usize = 32;
 
 pub(super) struct Peer {
     pub(super) id: PeerId,
@@ -46,6 +46,8 @@ pub(super) struct Peer {
     pub(super) decides: bool,
     /// Whether the core has it on its list of peers with work.
     pub(super) listed: bool,
+    /// Whether more than media to forward came since the last flush: then all of the protocols are moved on.
+    pub(super) fresh: bool,
     /// When the core is to call [`Self::handle_timeout`], as registered.
     pub(super) timer: Option<Instant>,
     role: Role,
@@ -57,9 +59,12 @@ pub(super) struct Peer {
     session: Session,
     ice_up: bool,
     early: Vec<TaggedBytesMut>,
-    outbox: VecDeque<TaggedBytesMut>,
+    outbox: Outbox,
     media_seen: bool,
     check_transport: bool,
+    /// A test wants to see it panic.
+    #[cfg(test)]
+    pub(super) breaks: bool,
 }
 
 enum Role {
@@ -101,6 +106,7 @@ impl Peer {
             candidates: built.candidates,
             decides: built.spec.decides,
             listed: false,
+            fresh: false,
             timer: None,
             role,
             connection: built.connection,
@@ -110,9 +116,11 @@ impl Peer {
             session: Session::new(built.session_channel),
             ice_up: false,
             early: Vec::new(),
-            outbox: VecDeque::new(),
+            outbox: Outbox::default(),
             media_seen: false,
             check_transport: false,
+            #[cfg(test)]
+            breaks: false,
         }
     }
 
@@ -150,6 +158,11 @@ impl Peer {
 
     /// Moves the connection on and collects what happened.
     pub(super) fn poll(&mut self, now: Now, happenings: &mut Vec<Happening>) {
+        if !self.fresh {
+            return;
+        }
+        #[cfg(test)]
+        assert!(!self.breaks, "made to break");
         self.poll_messages(now, happenings);
         while let Some(event) = self.connection.poll_event() {
             match event {
@@ -356,40 +369,41 @@ impl Peer {
         }
     }
 
-    /// Sends what is ready, each datagram past the gate with a reading of its own. `true` when the socket would take no
+    /// Sends what is ready, each send past the gate with a reading of its own. `true` when the socket would take no
     /// more; the rest waits, the oldest media first to be dropped.
     pub(super) fn flush(&mut self, now: Now, io: &mut impl Io, happenings: &mut Vec<Happening>) -> bool {
-        self.report_to_viewer(now);
+        if self.fresh {
+            self.report_to_viewer(now);
+            self.collect(usize::MAX);
+        }
         loop {
-            while let Some(datagram) = self.connection.poll_write() {
-                let datagram = self.direct(datagram);
-                self.outbox.push_back(datagram);
+            let flushed = self.outbox.flush(&mut self.gate, io);
+            if flushed.rtp
+                && matches!(self.role, Role::Viewer(_))
+                && !std::mem::replace(&mut self.media_seen, true)
+            {
+                happenings.push(Happening::FirstMedia);
+                // Reports about it are due from now on.
+                self.fresh = true;
             }
-            while let Some(datagram) = self.outbox.front() {
-                let class = Class::of(&datagram.message);
-                if !self.gate.admits(class, io.boot()) {
-                    self.outbox.pop_front();
-                    continue;
-                }
-                match io.send(&Datagram::of(datagram)) {
-                    Sent::Blocked => return true,
-                    Sent::Lost => {}
-                    Sent::Done => {
-                        self.gate.record(class, datagram.message.len(), io.boot());
-                        if class == Class::Media
-                            && !is_rtcp(&datagram.message)
-                            && matches!(self.role, Role::Viewer(_))
-                            && !std::mem::replace(&mut self.media_seen, true)
-                        {
-                            happenings.push(Happening::FirstMedia);
-                        }
-                    }
-                }
-                self.outbox.pop_front();
+            if flushed.blocked {
+                return true;
             }
-            if !self.write_ahead(now, io) {
+            let written = self.write_ahead(now, io);
+            if written == 0 {
                 return false;
             }
+            // Asking a connection for what it has not is as much work as asking for what it has.
+            self.collect(if self.fresh { usize::MAX } else { written });
+        }
+    }
+
+    /// Takes datagrams out of the connection.
+    fn collect(&mut self, at_most: usize) {
+        for _ in 0..at_most {
+            let Some(datagram) = self.connection.poll_write() else { return };
+            let datagram = self.direct(datagram);
+            self.outbox.push(datagram);
         }
     }
 
@@ -405,30 +419,33 @@ impl Peer {
         datagram
     }
 
-    /// Gives the next of the viewer's packets to its connection. `false` when there are none.
-    fn write_ahead(&mut self, now: Now, io: &impl Io) -> bool {
-        let Role::Viewer(viewer) = &mut self.role else { return false };
+    /// Gives the next of the viewer's packets to its connection; how many.
+    fn write_ahead(&mut self, now: Now, io: &impl Io) -> usize {
+        let Role::Viewer(viewer) = &mut self.role else { return 0 };
         if viewer.has_waiting() && !self.gate.is_open(io.boot()) {
             viewer.clear();
         }
-        let mut any = false;
+        let mut written = 0;
         for packet in std::iter::from_fn(|| viewer.next(now.mono)).take(WRITE_AHEAD) {
             write_rtp(&mut self.connection, now.mono, packet);
-            any = true;
+            written += 1;
         }
-        any
+        written
     }
 
-    /// Closes the connection: the closing text, the channel, SCTP and DTLS. What is returned is all that is left to send;
-    /// the peer takes part in nothing more.
-    pub(super) fn close(&mut self, now: Now, closing: Option<&str>) -> Vec<TaggedBytesMut> {
+    /// Shuts the gate and drops what waits. What is left to do is [`Self::say_goodbye`].
+    pub(super) fn shut(&mut self) {
         self.gate.close();
         if let Role::Viewer(viewer) = &mut self.role {
             viewer.clear();
         }
-        let unsent = self.outbox.iter().filter(|datagram| Class::of(&datagram.message) == Class::Media);
-        self.gate.refused += unsent.count() as u64;
-        let mut last: Vec<_> = self.outbox.drain(..).filter(is_dtls).collect();
+        self.gate.refused += self.outbox.shut() as u64;
+    }
+
+    /// Closes the connection: the closing text, the channel, SCTP and DTLS. What is returned is all that is left to send;
+    /// the peer takes part in nothing more.
+    pub(super) fn say_goodbye(&mut self, now: Now, closing: Option<&str>) -> Vec<TaggedBytesMut> {
+        let mut last = Vec::new();
         if let Some(text) = closing {
             self.session.send(&mut self.connection, now.mono, text);
             // A channel that is closed drops what it was given before.
@@ -443,10 +460,9 @@ impl Peer {
     }
 
     fn take_closing(&mut self, last: &mut Vec<TaggedBytesMut>) {
-        while let Some(datagram) = self.connection.poll_write() {
-            let datagram = self.direct(datagram);
-            last.extend(Some(datagram).filter(is_dtls));
-        }
+        self.collect(usize::MAX);
+        self.outbox.shut();
+        last.extend(self.outbox.take());
     }
 
     pub(super) fn report(&self) -> PeerReport {
@@ -462,18 +478,9 @@ impl Peer {
             lateness: self.gate.lateness(),
             packets: self.gate.packets,
             bytes: self.gate.bytes,
-            dropped: queue + self.gate.refused,
+            dropped: queue + self.outbox.dropped + self.gate.refused,
         }
     }
-}
-
-fn is_dtls(datagram: &TaggedBytesMut) -> bool {
-    Class::of(&datagram.message) == Class::Dtls
-}
-
-/// RFC 5761, 4: RTCP's packet types among the second bytes.
-fn is_rtcp(datagram: &[u8]) -> bool {
-    datagram.get(1).is_some_and(|second| (192..=223).contains(second))
 }
 
 /// The track id is not looked at on this path: the SSRC says all.

@@ -56,6 +56,11 @@ impl Robots {
         self.robots.get(&robot)?.publisher
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.robots.len()
+    }
+
     pub(super) fn viewers(&self, robot: RobotId) -> &[PeerId] {
         self.robots.get(&robot).map_or(&[], |robot| &robot.viewers)
     }

@@ -5,9 +5,10 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use rtc::shared::TaggedBytesMut;
 
 use super::config::{MAX_DATAGRAM, MediaConfig};
-use super::io::{Datagram, Sent};
+use super::io::Sent;
 
 /// The kernel may hand over several datagrams of one sender in one buffer (GRO).
 const BUFFER: usize = 64 * 1024;
@@ -22,6 +23,8 @@ pub(super) struct Socket {
     own: HashSet<IpAddr>,
     is_v6: bool,
     buffers: Vec<Vec<u8>>,
+    /// Datagrams on their way to being sent together.
+    together: Vec<u8>,
 }
 
 impl Socket {
@@ -45,6 +48,7 @@ impl Socket {
             own: HashSet::new(),
             is_v6: bound.is_ipv6(),
             buffers: vec![vec![0; BUFFER]; BATCH_SIZE],
+            together: Vec::new(),
         })
     }
 
@@ -85,24 +89,57 @@ impl Socket {
         Ok(count)
     }
 
-    pub(super) fn send(&mut self, datagram: &Datagram<'_>) -> Sent {
+    /// How many datagrams of one size the kernel parts by itself (UDP_SEGMENT, udp(7)); 1 where it cannot.
+    pub(super) fn at_once(&self) -> usize {
+        self.state.max_gso_segments()
+    }
+
+    /// Sends a batch as [`Io::send`](super::io::Io::send) has it.
+    pub(super) fn send(&mut self, batch: &[TaggedBytesMut]) -> Sent {
+        match batch {
+            [] => Sent::Done,
+            [one] => self.transmit(one, &one.message, None),
+            [first, ..] => {
+                let mut together = std::mem::take(&mut self.together);
+                together.clear();
+                batch.iter().for_each(|datagram| together.extend_from_slice(&datagram.message));
+                let sent = self.transmit(first, &together, Some(first.message.len()));
+                self.together = together;
+                if sent == Sent::Lost && self.at_once() == 1 {
+                    // The way out cannot part them after all, which is known only now.
+                    return self.send_one_by_one(batch);
+                }
+                sent
+            }
+        }
+    }
+
+    /// A datagram the socket has no room for is lost here: some of the batch were sent.
+    fn send_one_by_one(&mut self, batch: &[TaggedBytesMut]) -> Sent {
+        for datagram in batch {
+            self.transmit(datagram, &datagram.message, None);
+        }
+        Sent::Done
+    }
+
+    fn transmit(&self, like: &TaggedBytesMut, contents: &[u8], segment_size: Option<usize>) -> Sent {
         let map = |ip: IpAddr| match ip {
             IpAddr::V4(v4) if self.is_v6 => IpAddr::V6(v4.to_ipv6_mapped()),
             other => other,
         };
-        let local = datagram.local.ip();
+        let (local, remote) = (like.transport.local_addr.ip(), like.transport.peer_addr);
         let transmit = Transmit {
-            destination: SocketAddr::new(map(datagram.remote.ip()), datagram.remote.port()),
+            destination: SocketAddr::new(map(remote.ip()), remote.port()),
             ecn: None,
-            contents: datagram.bytes,
-            segment_size: None,
+            contents,
+            segment_size,
             src_ip: self.own.contains(&local).then(|| map(local)),
         };
         match self.state.try_send(UdpSockRef::from(&self.io), &transmit) {
             Ok(()) => Sent::Done,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Sent::Blocked,
             Err(error) => {
-                tracing::trace!(remote = %datagram.remote, %error, "datagram not sent");
+                tracing::trace!(%remote, %error, "datagram not sent");
                 Sent::Lost
             }
         }

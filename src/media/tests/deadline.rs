@@ -152,7 +152,7 @@ fn a_closed_room_yields_one_report_each_and_nothing_follows() {
     world.connect(&[1, 2, 3, 4]);
     world.film(1, 20, FRAME);
     let before = world.wire.log.len();
-    let reports = world.core.close_room(world.now(), room(7), Some("stopped by an admin"));
+    let reports = world.core.close_room(room(7), Some("stopped by an admin"));
     assert_eq!(reports.len(), 2);
     assert!(reports.iter().all(|report| report.packets >= 20 && report.lateness.is_zero()));
     world.film(1, 50, FRAME);
@@ -168,7 +168,7 @@ fn a_closed_room_yields_one_report_each_and_nothing_follows() {
     }
     world.pass(50 * MS);
     assert_eq!(world.client(4).frames.len(), 70, "the other room goes on");
-    assert!(world.core.close_room(world.now(), room(7), None).is_empty());
+    assert!(world.core.close_room(room(7), None).is_empty());
 }
 
 #[test]

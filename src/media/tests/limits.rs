@@ -46,13 +46,11 @@ fn the_slowest_viewer_that_holds_the_booking_decides() {
     assert_eq!(told(&world), Some(1_000_000), "a fall is told at once");
     says(&mut world, 2, 1_500_000.0);
     assert_eq!(told(&world), Some(1_000_000));
-    let now = world.now();
-    world.core.close(now, peer(3), None);
+    world.core.close(peer(3), None);
     world.settle();
     world.pass(Duration::from_secs(1));
     assert_eq!(told(&world), Some(1_500_000), "it left");
-    let now = world.now();
-    world.core.close(now, peer(2), None);
+    world.core.close(peer(2), None);
     world.settle();
     world.pass(Duration::from_secs(1));
     assert!(told(&world) > Some(100_000_000), "nobody limits the robot any more");

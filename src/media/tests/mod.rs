@@ -4,6 +4,7 @@
 mod cameras;
 mod client;
 mod deadline;
+mod ends;
 mod extensions;
 mod limits;
 mod loopback;

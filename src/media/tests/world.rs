@@ -10,13 +10,14 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use rtc::rtp_transceiver::rtp_sender::RTCRtpCodec;
 use rtc::sansio::Protocol as _;
+use rtc::shared::TaggedBytesMut;
 use uuid::Uuid;
 
 use super::super::build::Builder;
 use super::super::config::MediaConfig;
 use super::super::core::Core;
 use super::super::gate::Class;
-use super::super::io::{Datagram, Io, Sent};
+use super::super::io::{Io, Sent};
 use super::super::types::{MediaEvent, Now, PeerKind, PeerSpec};
 use super::client::Client;
 use crate::clock::BootInstant;
@@ -95,12 +96,19 @@ impl Io for Wire {
         self.now
     }
 
-    fn send(&mut self, datagram: &Datagram<'_>) -> Sent {
-        if self.blocked.contains(&datagram.remote) {
-            return Sent::Blocked;
+    fn at_once(&self) -> usize {
+        8
+    }
+
+    fn send(&mut self, batch: &[TaggedBytesMut]) -> Sent {
+        for datagram in batch {
+            let to = datagram.transport.peer_addr;
+            if self.blocked.contains(&to) {
+                return Sent::Blocked;
+            }
+            self.log.push((self.now, to, Class::of(&datagram.message)));
+            self.out.push((datagram.transport.local_addr, to, datagram.message.to_vec()));
         }
-        self.log.push((self.now, datagram.remote, Class::of(datagram.bytes)));
-        self.out.push((datagram.local, datagram.remote, datagram.bytes.to_vec()));
         Sent::Done
     }
 }
