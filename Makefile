@@ -2,6 +2,8 @@
 
 MINUTES ?= 5
 LISTEN  ?= 127.0.0.1:8080
+RUNS    ?= 2000000
+TARGET  ?=
 DEMO_ARGS ?=
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
@@ -11,7 +13,7 @@ CURFEW_RELEASE := $(CARGO_TARGET_DIR)/release/curfew
 CONSOLE_SOURCES := $(shell find src/console -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench build setup e2e clean
+.PHONY: help demo test check bench build setup e2e fuzz clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -43,14 +45,18 @@ bench: setup-bench src/console/dist/index.html tests/e2e/node_modules/.installed
 	cargo build --locked --release --bin curfew
 	CURFEW_BIN=$(CURFEW_RELEASE) scripts/bench
 
+fuzz: setup-fuzz ## run every fuzz target (RUNS=2000000 each), or one (TARGET=signaling)
+	scripts/fuzz $(RUNS) $(TARGET)
+
 clean: ## remove what was built
 	rm -rf src/console/dist src/console/node_modules tests/e2e/node_modules
 	cargo clean
 
-.PHONY: setup-build setup-test setup-bench
+.PHONY: setup-build setup-test setup-bench setup-fuzz
 setup-build: ; @scripts/setup build
 setup-test: ; @scripts/setup build test
 setup-bench: ; @scripts/setup build test bench
+setup-fuzz: ; @scripts/setup build fuzz
 
 src/console/node_modules/.installed: src/console/package-lock.json
 	cd src/console && npm ci --no-audit --no-fund && touch node_modules/.installed

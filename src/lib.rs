@@ -11,6 +11,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod media;
 pub mod protocol;
 pub mod signaling;

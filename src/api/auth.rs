@@ -21,7 +21,7 @@ use crate::signaling::Authenticate;
 
 /// The longest token that is looked at.
 const LONGEST_TOKEN: usize = 4_096;
-const ROBOT_PREFIX: &str = "curfew_robot_";
+pub(super) const ROBOT_PREFIX: &str = "curfew_robot_";
 
 /// Authenticates people and robots, for every transport.
 #[derive(Clone)]
@@ -90,7 +90,7 @@ impl Authenticate for Auth {
 }
 
 /// RFC 6750, section 2.1.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
@@ -114,7 +114,7 @@ pub(super) fn sha256_hex(token: &str) -> String {
     Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn robot_ids(rest: &str) -> Option<(CredentialId, RobotId)> {
+pub(super) fn robot_ids(rest: &str) -> Option<(CredentialId, RobotId)> {
     let (credential, rest) = rest.split_at_checked(32)?;
     let (robot, secret) = rest.split_at_checked(32)?;
     secret.starts_with('_').then_some((credential.parse().ok()?, robot.parse().ok()?))

@@ -1,7 +1,7 @@
 //! Bookings: making, reading, extending and cancelling them, and inviting guests.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, Utc};
-use curfew_domain::{AccountId, BookingId, Reason, RobotChoice, Window};
+use curfew_domain::{AccountId, BookingId, LabRules, Reason, RobotChoice, Window};
 use http::header::{HeaderValue, LOCATION};
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
@@ -49,7 +49,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// A window is named in UTC, or as a date and two times of the day in the lab's zone.
 #[derive(Deserialize, JsonSchema)]
-struct Create {
+pub(super) struct Create {
     robot_id: Option<String>,
     robot_type: Option<String>,
     starts_at: Option<DateTime<Utc>>,
@@ -61,7 +61,7 @@ struct Create {
 
 async fn create(call: Call) -> Answer {
     let body: Create = call.json()?;
-    let window = window(&call, &body).await?;
+    let window = window(&call.api.lab.rules(), &body)?;
     let robot = match (body.robot_id, body.robot_type) {
         (Some(id_or_slug), _) => RobotChoice::Id(call.robot(&id_or_slug).await?),
         (None, Some(robot_type)) => RobotChoice::Type(robot_type),
@@ -81,7 +81,7 @@ async fn create(call: Call) -> Answer {
     Ok(response)
 }
 
-async fn window(call: &Call, body: &Create) -> Result<Window, Problem> {
+pub(super) fn window(rules: &LabRules, body: &Create) -> Result<Window, Problem> {
     match (body.starts_at, body.ends_at, body.date, &body.start_time, &body.end_time) {
         // Milliseconds are what the wire has: what is booked is what is read back.
         (Some(starts_at), Some(ends_at), ..) => {
@@ -90,7 +90,6 @@ async fn window(call: &Call, body: &Create) -> Result<Window, Problem> {
         }
         (None, None, Some(date), Some(start), Some(end)) => {
             let (start, end) = (time_of_day("start_time", start)?, time_of_day("end_time", end)?);
-            let rules = call.api.lab.rules();
             rules
                 .window_on(date, start, end)
                 .map_err(|broken| Problem::because(broken.reason(), broken.to_string()))

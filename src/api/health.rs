@@ -48,6 +48,10 @@ async fn health(call: Call) -> Answer {
     if api.log.read_after(position.saturating_sub(1), 1).await.is_err() {
         return Err(Problem::unavailable("The log does not answer."));
     }
+    // The heartbeat writes every second, so this is no older.
+    if api.log.write_fault().is_some() {
+        return Err(Problem::unavailable("The log cannot be written: its disk may be full."));
+    }
     let media = tokio::time::timeout(PATIENCE, api.media.stats());
     media.await.map_err(|_| Problem::unavailable("The media port does not answer.")).map(drop)?;
     let lab = api.lab.health();

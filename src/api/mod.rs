@@ -9,6 +9,8 @@ pub mod auth;
 mod bookings;
 mod dto;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod health;
 mod idempotency;
 mod interventions;

@@ -20,6 +20,7 @@ use crate::actors::Principal;
 use crate::api::Api;
 use crate::api::error::Problem;
 use crate::api::listener::Via;
+use crate::protocol::in_few_words;
 
 /// How many items a list has unless the request says so, and at most.
 const PAGE: usize = 100;
@@ -77,7 +78,8 @@ impl Call {
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         serde_json::from_slice(&self.body).map_err(|error| {
             // Its text says what is expected where, and nothing of the server.
-            Problem::invalid(format!("The body is not what is expected here: {error}."))
+            let words = in_few_words(&error);
+            Problem::invalid(format!("The body is not what is expected here: {words}."))
         })
     }
 

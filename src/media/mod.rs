@@ -22,6 +22,8 @@ mod estimate;
 mod extensions;
 mod feedback;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod gate;
 mod handle;
 mod history;

@@ -289,6 +289,18 @@ pub struct ErrorMessage {
     pub message: String,
 }
 
+/// What is wrong with a text that could not be read, for whoever wrote it: the beginning of the parser's words, which may
+/// quote all of the text.
+pub(crate) fn in_few_words(error: &serde_json::Error) -> String {
+    const MOST: usize = 120;
+    let words = error.to_string();
+    if words.chars().count() <= MOST {
+        return words;
+    }
+    let place = format!(" (line {}, column {})", error.line(), error.column());
+    words.chars().take(MOST).chain(['…']).chain(place.chars()).collect()
+}
+
 /// RFC 3339 in UTC with milliseconds, the form of every time on the wire.
 pub mod millis {
     use chrono::{DateTime, SecondsFormat, Utc};

@@ -17,7 +17,7 @@ use crate::actors::{ConnectionId, Joined, OfferTarget, Principal, Refused, RoomH
 use crate::api::listener::Place;
 use crate::protocol::{
     ClientMessage, EmergencyStop, Empty, IncomingAnswer, JoinRoom, JoinedRoom, OutgoingCandidate,
-    OutgoingOffer, Register, Registered, ServerMessage, SessionDescription, UserRef, UserType,
+    OutgoingOffer, Register, Registered, ServerMessage, SessionDescription, UserRef, UserType, in_few_words,
 };
 use curfew_domain::{PeerId, Reason, RoomId};
 
@@ -392,7 +392,7 @@ async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
 }
 
 /// Reads a message, or says what is wrong with it in words that name the event.
-fn parse(text: &str) -> Result<ClientMessage, String> {
+pub(super) fn parse(text: &str) -> Result<ClientMessage, String> {
     #[derive(serde::Deserialize)]
     struct Named {
         event: String,
@@ -403,7 +403,7 @@ fn parse(text: &str) -> Result<ClientMessage, String> {
         return Err(format!("There is no event {:?}.", clip(&named.event)));
     }
     serde_json::from_str(text)
-        .map_err(|error| format!("The data of {:?} is not right: {error}.", named.event))
+        .map_err(|error| format!("The data of {:?} is not right: {}.", named.event, in_few_words(&error)))
 }
 
 /// The first 40 characters: an error does not echo what may be a flood.

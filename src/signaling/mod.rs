@@ -5,6 +5,8 @@
 //! of [`crate::actors::Lab`], with the identity that the token gave, never with one that a message names.
 
 mod connection;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod limits;
 mod roster;
 mod websocket;

@@ -144,6 +144,11 @@ impl Log {
         self.shared.writer.head()
     }
 
+    /// Why the last attempt to write failed; `None` where it went well.
+    pub fn write_fault(&self) -> Option<StoreError> {
+        self.shared.writer.fault()
+    }
+
     /// When the last event was recorded; `None` for an empty log.
     pub fn last_recorded_at(&self) -> Option<DateTime<Utc>> {
         let last = self.shared.writer.last();

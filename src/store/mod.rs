@@ -7,6 +7,8 @@
 mod erasable;
 mod error;
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod idempotency;
 mod log;
 mod people;

@@ -36,6 +36,7 @@ pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
     head: watch::Receiver<u64>,
     last: watch::Receiver<Receipt>,
+    fault: watch::Receiver<Option<StoreError>>,
 }
 
 impl Writer {
@@ -52,7 +53,8 @@ impl Writer {
         let found = session.refresh().await?;
         let (last, watched_last) = watch::channel(found);
         let (head, watched_head) = watch::channel(found.position);
-        let mut task = Task { queue, session, clock, last, head, stale: false };
+        let (fault, watched_fault) = watch::channel(None);
+        let mut task = Task { queue, session, clock, last, head, fault, stale: false };
         tokio::spawn(async move {
             let closers = task.run().await;
             drop(task);
@@ -62,7 +64,7 @@ impl Writer {
                 let _ = closer.send(Ok(()));
             }
         });
-        Ok(Self { jobs, head: watched_head, last: watched_last })
+        Ok(Self { jobs, head: watched_head, last: watched_last, fault: watched_fault })
     }
 
     /// Appends all of them or none; durable when `Ok`. `entries` is not empty.
@@ -89,6 +91,11 @@ impl Writer {
     /// The last event of the log.
     pub(super) fn last(&self) -> Receipt {
         *self.last.borrow()
+    }
+
+    /// Why the last transaction failed; `None` where it went well.
+    pub(super) fn fault(&self) -> Option<StoreError> {
+        self.fault.borrow().clone()
     }
 
     async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
@@ -133,6 +140,7 @@ struct Task {
     clock: SharedClock,
     last: watch::Sender<Receipt>,
     head: watch::Sender<u64>,
+    fault: watch::Sender<Option<StoreError>>,
     /// After a failed transaction the database says where the log stands, not this task.
     stale: bool,
 }
@@ -164,8 +172,12 @@ impl Task {
         let mut settled = Vec::with_capacity(jobs.len());
         let mut jobs = jobs.into_iter();
         match self.transaction(&mut jobs, &mut settled).await {
-            Ok(()) => settled.into_iter().for_each(Settled::tell),
+            Ok(()) => {
+                self.fault.send_if_modified(|fault| fault.take().is_some());
+                settled.into_iter().for_each(Settled::tell);
+            }
             Err(error) => {
+                self.fault.send_replace(Some(error.clone()));
                 tracing::warn!(%error, callers = settled.len() + jobs.len(), "the log could not be written");
                 self.stale = true;
                 self.session.rollback().await;

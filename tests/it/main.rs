@@ -14,6 +14,8 @@ mod api_robots;
 mod api_tls;
 mod command_line;
 mod crash;
+mod full_disk;
+mod hostile;
 #[path = "../support/mod.rs"]
 mod outside;
 mod relay;

@@ -2,5 +2,6 @@
 //! Nothing here looks into the server.
 
 pub(crate) mod client;
+pub(crate) mod lab;
 pub(crate) mod server;
 pub(crate) mod signaling;

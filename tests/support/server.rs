@@ -29,8 +29,13 @@ impl Server {
     /// Starts the server on `data`, on ports of the system's choice, and returns when it serves. It logs to
     /// `server.log` in `logs`.
     pub(crate) async fn start(data: &Path, logs: &Path) -> Self {
+        Self::start_with(data, logs, &[]).await
+    }
+
+    /// As [`Self::start`], with these settings (`CURFEW_…`) besides.
+    pub(crate) async fn start_with(data: &Path, logs: &Path, settings: &[(&str, &str)]) -> Self {
         let started_at = Utc::now();
-        let mut child = spawn(data, logs);
+        let mut child = spawn(data, logs, settings);
         let stdout = child.stdout.take().expect("stdout is piped");
         let mut stdout = BufReader::new(stdout).lines();
         let greeting = tokio::time::timeout(READY_WITHIN, stdout.next_line()).await;
@@ -42,7 +47,7 @@ impl Server {
 
     /// Starts it and kills it `after` that, whether or not it was ready: a crash while it recovers from another.
     pub(crate) async fn kill_while_starting(data: &Path, logs: &Path, after: Duration) {
-        let mut child = spawn(data, logs);
+        let mut child = spawn(data, logs, &[]);
         tokio::time::sleep(after).await;
         child.kill().await.expect("the server can be killed");
     }
@@ -59,6 +64,10 @@ impl Server {
         }
     }
 
+    pub(crate) fn process(&self) -> Process {
+        Process(self.child.id().expect("it runs"))
+    }
+
     /// As a crash of the process is: at once, with no chance to tidy up. Returns when it is gone.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("the server can be killed");
@@ -72,7 +81,7 @@ impl Server {
     }
 }
 
-fn spawn(data: &Path, logs: &Path) -> Child {
+fn spawn(data: &Path, logs: &Path, settings: &[(&str, &str)]) -> Child {
     let log = OpenOptions::new().create(true).append(true).open(log_file(logs));
     Command::new(env!("CARGO_BIN_EXE_curfew"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
@@ -81,12 +90,44 @@ fn spawn(data: &Path, logs: &Path) -> Child {
         .env_clear()
         .env("CURFEW_MEDIA__LISTEN", "127.0.0.1:0")
         .env("CURFEW_LOG", "info")
+        .envs(settings.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log.expect("the server's log can be written"))
         .kill_on_drop(true)
         .spawn()
         .expect("the server starts")
+}
+
+/// What the kernel says of a running process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process(u32);
+
+impl Process {
+    /// Resident memory, KiB.
+    pub(crate) fn memory_kib(self) -> u64 {
+        let status = self.read("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it runs");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Open descriptors.
+    pub(crate) fn descriptors(self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.0)).expect("it runs").count()
+    }
+
+    /// Processor time used so far, user and system.
+    pub(crate) fn processor_time(self) -> Duration {
+        let stat = self.read("stat");
+        let after_name = stat.rsplit_once(')').expect("a name in parentheses").1;
+        let ticks: u64 =
+            after_name.split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().expect("ticks")).sum();
+        Duration::from_millis(ticks * 10)
+    }
+
+    fn read(self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.0)).expect("it runs")
+    }
 }
 
 fn log_file(logs: &Path) -> PathBuf {

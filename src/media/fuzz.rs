@@ -1,0 +1,295 @@
+//! Fuzz bodies: offers as strangers write them, and whatever may come in on the media port.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use curfew_domain::{PeerId, RobotId, RoomId};
+use ring::hmac;
+use rtc::rtcp;
+use rtc::rtp;
+use rtc::shared::TaggedBytesMut;
+use rtc::shared::marshal::Unmarshal as _;
+use uuid::Uuid;
+
+use super::answer;
+use super::build::Builder;
+use super::config::MediaConfig;
+use super::core::Core;
+use super::demux::{Demux, Route};
+use super::feedback;
+use super::gate::Class;
+use super::io::{Io, Sent};
+use super::publisher::Publisher;
+use super::sdp::{Direction, read_offer};
+use super::stun::{self, Kind};
+use super::types::{Now, PeerKind, PeerSpec};
+use super::viewer::Viewer;
+use crate::clock::BootInstant;
+
+const BOTH: [Direction; 2] = [Direction::Sends, Direction::Receives];
+const FAR: BootInstant = BootInstant::from_nanos(u64::MAX);
+const BOOTED: Duration = Duration::from_secs(1_000);
+
+fn server() -> SocketAddr {
+    SocketAddr::from(([203, 0, 113, 1], 8189))
+}
+
+fn peer(n: u128) -> PeerId {
+    PeerId::from(Uuid::from_u128(n))
+}
+
+fn kind(direction: Direction) -> PeerKind {
+    let robot = RobotId::from(Uuid::from_u128(1));
+    match direction {
+        Direction::Sends => PeerKind::Publisher { robot },
+        Direction::Receives => PeerKind::Viewer { robot, room: RoomId::from(Uuid::from_u128(2)) },
+    }
+}
+
+/// An offer is read, written in the canonical form, and answered section by section; without the peer connection, whose
+/// building takes milliseconds: see [`answers`].
+pub fn offers(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let config = MediaConfig::default();
+    for direction in BOTH {
+        let Ok(offer) = read_offer(text, direction, &config) else { continue };
+        assert!(offer.candidates <= config.max_candidates);
+        let canonical = &offer.canonical;
+        assert!(canonical.bytes().all(|byte| matches!(byte, b'\r' | b'\n' | b' '..=b'~')), "{canonical}");
+        assert!(!canonical.contains("a=candidate"), "no candidate is passed on");
+        let again = read_offer(canonical, direction, &config).expect("what was written can be read");
+        assert_eq!(again.canonical.lines().count(), canonical.lines().count(), "it is canonical already");
+        assert_eq!(again.streams().count(), offer.streams().count());
+        let sdp = answer::compose(canonical, &offer, &[server()]).sdp;
+        assert_eq!(sdp.matches("m=").count(), text.lines().filter(|line| line.starts_with("m=")).count());
+    }
+}
+
+thread_local! {
+    static BUILDER: Builder =
+        Builder::new(MediaConfig::default(), vec![server()]).expect("a certificate can be made");
+    static RELAYED: RefCell<Option<(Publisher, Viewer)>> = const { RefCell::new(None) };
+    static PORT: RefCell<Option<Port>> = const { RefCell::new(None) };
+}
+
+/// An offer is answered in full, peer connection and all.
+pub fn answers(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    for direction in BOTH {
+        let spec = PeerSpec { peer: peer(1), kind: kind(direction), deadline: FAR, decides: true };
+        let Ok(built) = BUILDER.with(|builder| builder.build(Instant::now(), spec, text)) else { continue };
+        let answer = built.answer.sdp;
+        assert!(answer.is_ascii(), "{answer}");
+        let sections = |sdp: &str| sdp.lines().filter(|line| line.starts_with("m=")).count();
+        assert_eq!(sections(&answer), sections(text), "{answer}");
+        assert!(!built.streams.is_empty());
+    }
+}
+
+/// What comes in on the media port, step by step: bytes from some address, requests that prove a password, time that
+/// passes; then the same bytes as RTP and RTCP, as they are once decrypted.
+pub fn datagrams(input: &[u8]) {
+    let steps: Vec<Step<'_>> = Steps(input).collect();
+    assign(&steps);
+    RELAYED.with_borrow_mut(|kept| {
+        let (publisher, viewer) = kept.get_or_insert_with(relayed);
+        steps.iter().for_each(|step| relay(publisher, viewer, step.bytes));
+    });
+    PORT.with_borrow_mut(|kept| {
+        let port = kept.take().filter(Port::is_fresh).unwrap_or_else(Port::new);
+        kept.insert(port).take(&steps);
+    });
+}
+
+/// One step: what, from which of 16 addresses, and its bytes.
+struct Step<'a> {
+    what: u8,
+    from: SocketAddr,
+    bytes: &'a [u8],
+}
+
+struct Steps<'a>(&'a [u8]);
+
+impl<'a> Iterator for Steps<'a> {
+    type Item = Step<'a>;
+
+    fn next(&mut self) -> Option<Step<'a>> {
+        let (&[head, len], rest) = self.0.split_first_chunk()?;
+        let (bytes, rest) = rest.split_at(usize::from(len).min(rest.len()));
+        self.0 = rest;
+        let from = SocketAddr::from(([192, 0, 2, 1], 1_000 + u16::from(head >> 4)));
+        Some(Step { what: head & 0x0f, from, bytes })
+    }
+}
+
+/// A STUN message with `attributes`, that `ufrag` is asked with and that `password` proves (RFC 8489).
+fn proven(kind: [u8; 2], ufrag: &str, attributes: &[u8], password: &str) -> Vec<u8> {
+    let mut raw = vec![kind[0], kind[1], 0, 0, 0x21, 0x12, 0xa4, 0x42];
+    raw.extend([7; 12]);
+    let username = format!("{ufrag}:far");
+    raw.extend([0, 6, 0, u8::try_from(username.len()).unwrap_or_default()]);
+    raw.extend(username.as_bytes());
+    raw.resize(raw.len().next_multiple_of(4), 0);
+    raw.extend(attributes);
+    raw.resize(raw.len().next_multiple_of(4), 0);
+    let length = u16::try_from(raw.len() - 20 + 24).unwrap_or(u16::MAX);
+    raw[2..4].copy_from_slice(&length.to_be_bytes());
+    let tag = hmac::sign(&stun::key(password), &raw);
+    raw.extend([0, 8, 0, 20]);
+    raw.extend(tag.as_ref());
+    raw
+}
+
+/// The datagram of a step, towards peers of these ufrags, passwords and passwords of their own.
+fn datagram(step: &Step<'_>, peers: &[[String; 3]; 2]) -> Vec<u8> {
+    let [ufrag, password, remote] = &peers[usize::from(step.what & 1)];
+    match step.what {
+        6 | 7 => proven([0, 1], ufrag, step.bytes, password),
+        8 | 9 => proven([1, 1], ufrag, step.bytes, remote),
+        // Nominates, so that ICE comes up and DTLS is looked at.
+        10 | 11 => {
+            let attributes = [
+                &[0x00, 0x24, 0, 4, 0x7e, 0, 0, 1, 0x80, 0x2a, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0x25, 0, 0][..],
+                step.bytes,
+            ];
+            proven([0, 1], ufrag, &attributes.concat(), password)
+        }
+        12 => [&[22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0][..], step.bytes].concat(),
+        13 => [&[0x80, 96][..], step.bytes].concat(),
+        _ => step.bytes.to_vec(),
+    }
+}
+
+/// An address belongs to a peer only after a request from there that proved the peer's password.
+fn assign(steps: &[Step<'_>]) {
+    let peers = ["one", "two"].map(|name| [name.to_owned(), format!("{name}-near"), format!("{name}-far")]);
+    let mut demux = Demux::default();
+    for (n, [ufrag, password, remote]) in (1..).zip(&peers) {
+        assert!(demux.register(peer(n), ufrag, password, remote));
+    }
+    let mut proven: HashMap<SocketAddr, PeerId> = HashMap::new();
+    let mut now = Instant::now();
+    for step in steps {
+        now += Duration::from_millis(step.bytes.len() as u64 * 100);
+        let bytes = datagram(step, &peers);
+        let message = stun::Message::parse(&bytes).filter(|_| Class::of(&bytes) == Class::Stun);
+        let of = peers.iter().position(|[ufrag, password, _]| {
+            message.is_some_and(|message| {
+                message.kind == Kind::BindingRequest
+                    && message.local_ufrag == Some(ufrag)
+                    && message.is_from(&stun::key(password))
+            })
+        });
+        let route = demux.route(now, step.from, &bytes);
+        if let Some(index) = of {
+            assert_eq!(route, Route::To(peer(index as u128 + 1)));
+            proven.insert(step.from, peer(index as u128 + 1));
+        } else if let Route::To(peer) = route {
+            assert_eq!(proven.get(&step.from), Some(&peer), "nothing proved this address");
+        }
+    }
+}
+
+/// A robot's cameras and a viewer of theirs, without the connections around them.
+fn relayed() -> (Publisher, Viewer) {
+    let [robot, viewer] =
+        [(Direction::Sends, ROBOT), (Direction::Receives, VIEWER)].map(|(direction, offer)| {
+            let spec = PeerSpec { peer: peer(1), kind: kind(direction), deadline: FAR, decides: true };
+            BUILDER.with(|builder| builder.build(Instant::now(), spec, offer)).expect("answered").streams
+        });
+    (Publisher::new(peer(1), robot, Duration::from_millis(500)), Viewer::new(Instant::now(), viewer, 4))
+}
+
+/// Decrypted RTP and RTCP: a robot's packets on their way to a viewer, and that viewer's feedback. A packet of every
+/// 64 bytes.
+fn relay(publisher: &mut Publisher, viewer: &mut Viewer, bytes: &[u8]) {
+    let now = Instant::now();
+    for chunk in bytes.chunks(64) {
+        let mut raw = chunk;
+        if let Ok(packet) = rtp::Packet::unmarshal(&mut raw)
+            && let Some((camera, packet)) = publisher.sort(packet)
+        {
+            viewer.offer(camera, packet);
+            while let Some(packet) = viewer.next(now) {
+                assert!(packet.payload.len() <= chunk.len(), "nothing is added to a payload");
+            }
+        }
+        let mut raw = chunk;
+        let Ok(packets) = rtcp::packet::unmarshal(&mut raw) else { continue };
+        for said in packets.iter().filter_map(|packet| feedback::feedback(packet.as_ref())) {
+            let _ = viewer.answer(now, said);
+        }
+    }
+}
+
+/// The core with a robot and a viewer, used for many inputs because building them takes milliseconds.
+struct Port {
+    core: Core,
+    peers: [[String; 3]; 2],
+    start: Instant,
+    elapsed: Duration,
+    inputs: u32,
+}
+
+const ROBOT: &str = include_str!("../../fuzz/corpus/offers/robot.sdp");
+const VIEWER: &str = include_str!("../../fuzz/corpus/offers/browser.sdp");
+
+impl Port {
+    fn new() -> Self {
+        let start = Instant::now();
+        let now = Now { mono: start, boot: BootInstant::default().saturating_add(BOOTED) };
+        let mut core = Core::new(MediaConfig::default(), Box::new(|_, _| "over".into()), now);
+        let mut n = 0;
+        let peers = [(Direction::Sends, ROBOT), (Direction::Receives, VIEWER)].map(|(direction, offer)| {
+            n += 1;
+            let deadline = now.boot.saturating_add(Duration::from_secs(86_400));
+            let spec = PeerSpec { peer: peer(n), kind: kind(direction), deadline, decides: true };
+            let built = BUILDER.with(|builder| builder.build(start, spec, offer)).expect("answered");
+            let credentials = [built.ufrag.clone(), built.password.clone(), built.remote_password.clone()];
+            core.register(now, built).expect("registered");
+            credentials
+        });
+        Self { core, peers, start, elapsed: Duration::ZERO, inputs: 0 }
+    }
+
+    /// Peers that fall silent end; those are replaced.
+    fn is_fresh(&self) -> bool {
+        let stats = self.core.stats();
+        self.inputs < 2_000 && stats.publishers + stats.viewers == 2
+    }
+
+    fn take(&mut self, steps: &[Step<'_>]) {
+        self.inputs += 1;
+        for step in steps {
+            let wait = if step.what == 14 { step.bytes.len() as u64 } else { 0 };
+            self.elapsed += Duration::from_millis(1 + wait);
+            let now = Now {
+                mono: self.start + self.elapsed,
+                boot: BootInstant::default().saturating_add(BOOTED + self.elapsed),
+            };
+            self.core.receive(now, server(), step.from, &datagram(step, &self.peers));
+            self.core.handle_timeout(now);
+            self.core.flush(now, &mut Nowhere(now.boot));
+            while self.core.poll_event().is_some() {}
+        }
+        assert_eq!(self.core.stats().broken_peers, 0, "nothing a stranger sends breaks a peer");
+    }
+}
+
+struct Nowhere(BootInstant);
+
+impl Io for Nowhere {
+    fn boot(&self) -> BootInstant {
+        self.0
+    }
+
+    fn at_once(&self) -> usize {
+        8
+    }
+
+    fn send(&mut self, _: &[TaggedBytesMut]) -> Sent {
+        Sent::Done
+    }
+}
