@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderValue, Request};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -31,7 +32,11 @@ pub(crate) enum ClientError {
     #[error("no connection within {} s", CONNECT_WITHIN.as_secs())]
     ConnectTimeout,
     #[error("the WebSocket failed: {0}")]
-    WebSocket(#[from] tungstenite::Error),
+    WebSocket(tungstenite::Error),
+    #[error("the server answers with status {0}: is this the address of a Curfew server?")]
+    Status(u16),
+    #[error("the connection broke off")]
+    Broken,
     #[error("the token has characters that no token has")]
     Token,
     #[error("not registered: {message} ({code})")]
@@ -46,6 +51,19 @@ pub(crate) enum ClientError {
     Stuck,
     #[error("the server closed the connection")]
     Closed,
+}
+
+impl From<tungstenite::Error> for ClientError {
+    fn from(error: tungstenite::Error) -> Self {
+        match error {
+            tungstenite::Error::Http(response) => Self::Status(response.status().as_u16()),
+            tungstenite::Error::ConnectionClosed
+            | tungstenite::Error::AlreadyClosed
+            | tungstenite::Error::Io(_)
+            | tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::Broken,
+            other => Self::WebSocket(other),
+        }
+    }
 }
 
 /// A registered connection.

@@ -13,6 +13,11 @@ const FIT: &str =
 /// Asked of a local camera: what nearly every one does at 30 frames a second, compressed or not.
 const V4L2_SIZE: &str = "640x480";
 
+/// Over TCP, since cameras sit behind anything; 5 s without a word from the camera are a failure; and half a second of looking
+/// at the stream, where ffmpeg's default makes the first picture come after 2.5 s instead of 1.2.
+const RTSP_OPTIONS: &str =
+    "option rtsp_transport tcp\noption timeout 5000000\noption analyzeduration 500000\n";
+
 /// A camera that `ffmpeg` reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CameraInput {
@@ -99,7 +104,7 @@ impl fmt::Display for CameraInput {
 impl RtspUrl {
     fn playlist(&self) -> String {
         let quoted = self.url.replace('\'', r"'\''");
-        format!("ffconcat version 1.0\nfile '{quoted}'\noption rtsp_transport tcp\noption timeout 5000000\n")
+        format!("ffconcat version 1.0\nfile '{quoted}'\n{RTSP_OPTIONS}")
     }
 }
 

@@ -165,7 +165,7 @@ impl Health {
     }
 
     /// A part that must make progress as long as it holds the beat.
-    pub(super) fn beat(&self, part: &str) -> Beat {
+    pub fn beat(&self, part: &str) -> Beat {
         let beat = Beat { started: self.0.started, at: Arc::new(AtomicU64::new(self.now_ms())) };
         lock(&self.0.beats).push((part.to_owned(), Arc::downgrade(&beat.at)));
         beat
@@ -192,13 +192,13 @@ impl Inner {
 }
 
 /// Shows that a part makes progress. The monotonic clock stands still while the machine is suspended, as the part does.
-pub(super) struct Beat {
+pub struct Beat {
     started: Instant,
     at: Arc<AtomicU64>,
 }
 
 impl Beat {
-    pub(super) fn beat(&self) {
+    pub fn beat(&self) {
         self.at.store(millis(self.started.elapsed()), Ordering::Relaxed);
     }
 }

@@ -30,6 +30,6 @@ mod y4m;
 pub use config::{AgentConfig, AgentError, Filler, Source, SourceError, SourceKind};
 pub use endpoint::EndpointError;
 pub use ffmpeg::{CameraInput, RtspUrl};
-pub use health::{CameraState, CameraStatus, Failure, Health, ServerStatus, Status};
+pub use health::{Beat, CameraState, CameraStatus, Failure, Health, ServerStatus, Status};
 pub use rate::{DEFAULT_MAX_BPS, MIN_BPS};
 pub use run::run;

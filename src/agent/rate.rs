@@ -12,6 +12,8 @@ use super::feedback::Reports;
 pub const MIN_BPS: u32 = 150_000;
 /// Bits per second of a camera unless configured.
 pub const DEFAULT_MAX_BPS: u32 = 1_500_000;
+/// Bits per second below which a large picture falls to pieces.
+const HALVED_BELOW: u32 = 400_000;
 /// Part of an estimate that is left for RTP headers and retransmissions.
 const HEADROOM: f64 = 0.1;
 /// An estimate that is not repeated for so long does not count any more: whoever made it has left.
@@ -34,6 +36,8 @@ const UP_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Setting {
     pub(super) bits_per_second: u32,
     pub(super) frames_per_second: u32,
+    /// Whether large pictures are to be sent with half their pixels across and down.
+    pub(super) is_halved: bool,
 }
 
 impl Setting {
@@ -44,7 +48,7 @@ impl Setting {
             250_000.. => 15,
             _ => 10,
         };
-        Self { bits_per_second, frames_per_second }
+        Self { bits_per_second, frames_per_second, is_halved: bits_per_second < HALVED_BELOW }
     }
 
     pub(super) fn frame_interval(self) -> Duration {

@@ -19,6 +19,8 @@ const MTU: usize = 1200;
 const CLOCK_RATE: u32 = 90_000;
 /// Requests that come closer together than this are answered by one key frame.
 const KEY_FRAME_SPACING: Duration = Duration::from_millis(250);
+/// Pixels across, above which a picture is large.
+const LARGE: usize = 640;
 /// Frames that may wait to be sent. More would be delay, not smoothness.
 const FRAMES_WAITING: usize = 4;
 
@@ -145,7 +147,10 @@ impl Stream {
         if wants_key || fresh == Fresh::First {
             self.encoder.force_key_frame();
         }
-        let (bytes, is_key) = self.encoder.encode(picture)?;
+        // Smaller ones stay: their details are what is to be seen.
+        let is_large = picture.width > LARGE;
+        let halved = (is_large && self.rate.present().is_halved).then(|| picture.halved()).flatten();
+        let (bytes, is_key) = self.encoder.encode(halved.as_ref().unwrap_or(picture))?;
         if bytes.is_empty() {
             return Ok(Frame::new());
         }

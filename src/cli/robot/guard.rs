@@ -32,49 +32,127 @@ impl Guard {
 }
 
 pub(super) fn start(health: Health, status_file: PathBuf) -> anyhow::Result<Guard> {
-    let manager = ServiceManager::from_environment();
     if let Err(error) = status::write(&status_file, &health.status()) {
         // Not worth ending a robot for.
         tracing::warn!("{error:#}: `curfew robot status` cannot show this robot; give another --status-file");
     }
     let (stop, stopped) = mpsc::channel();
-    let thread = std::thread::Builder::new().name("guard".into());
-    let thread = thread.spawn(move || {
-        watch(&health, &status_file, manager.as_ref(), &stopped);
-        status::remove(&status_file);
-    });
-    Ok(Guard { stop, thread: thread.context("no thread for the watchdog")? })
-}
-
-fn watch(
-    health: &Health,
-    status_file: &std::path::Path,
-    manager: Option<&ServiceManager>,
-    stopped: &mpsc::Receiver<()>,
-) {
-    // Twice within the time that systemd gives.
+    // At least twice within the time that systemd gives.
     let every = watchdog_interval().map_or(LOOK_EVERY, |given| LOOK_EVERY.min(given / 2));
-    let mut is_ready = false;
-    while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-        if let Some((part, age)) = health.stuck(STUCK_AFTER) {
+    let watch = Watch {
+        health,
+        status_file,
+        manager: ServiceManager::from_environment(),
+        every,
+        stuck_after: STUCK_AFTER,
+    };
+    let thread = std::thread::Builder::new().name("guard".into()).spawn(move || {
+        let ended = watch.run(&stopped);
+        status::remove(&watch.status_file);
+        if let Ended::Stuck(part, age) = ended {
             tracing::error!(
                 seconds = age.as_secs(),
                 "{part} makes no progress: ending the process, so that it can be started again"
             );
-            status::remove(status_file);
             std::process::exit(EXIT_STUCK);
         }
-        let status = health.status();
-        if let Some(manager) = manager {
-            is_ready |= status.server.is_connected;
-            manager.tell(if is_ready { "READY=1\nWATCHDOG=1" } else { "WATCHDOG=1" });
-            manager.tell(&format!("STATUS={}", status::in_one_line(&status)));
+    });
+    Ok(Guard { stop, thread: thread.context("no thread for the watchdog")? })
+}
+
+struct Watch {
+    health: Health,
+    status_file: PathBuf,
+    manager: Option<ServiceManager>,
+    every: Duration,
+    stuck_after: Duration,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    Stopped,
+    /// A part made no progress for so long.
+    Stuck(String, Duration),
+}
+
+impl Watch {
+    fn run(&self, stopped: &mpsc::Receiver<()>) -> Ended {
+        self.tell("READY=1");
+        while stopped.recv_timeout(self.every) == Err(RecvTimeoutError::Timeout) {
+            if let Some((part, age)) = self.health.stuck(self.stuck_after) {
+                self.tell("STATUS=stuck");
+                return Ended::Stuck(part, age);
+            }
+            let status = self.health.status();
+            self.tell(&format!("WATCHDOG=1\nSTATUS={}", status::in_one_line(&status)));
+            if let Err(error) = status::write(&self.status_file, &status) {
+                tracing::debug!("{error:#}");
+            }
         }
-        if let Err(error) = status::write(status_file, &status) {
-            tracing::debug!("{error:#}");
+        self.tell("STOPPING=1");
+        Ended::Stopped
+    }
+
+    fn tell(&self, state: &str) {
+        if let Some(manager) = &self.manager {
+            manager.tell(state);
         }
     }
-    if let Some(manager) = manager {
-        manager.tell("STOPPING=1");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+
+    /// A watch whose manager listens at the socket.
+    fn watch(folder: &std::path::Path) -> (Watch, UnixDatagram) {
+        let socket = folder.join("notify");
+        let manager = UnixDatagram::bind(&socket).expect("binds");
+        manager.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
+        let watch = Watch {
+            health: Health::new("arm-1"),
+            status_file: folder.join("status.json"),
+            manager: ServiceManager::at(socket.as_os_str()),
+            every: Duration::from_millis(5),
+            stuck_after: Duration::from_secs(60),
+        };
+        (watch, manager)
+    }
+
+    fn heard(manager: &UnixDatagram) -> String {
+        let mut text = [0; 256];
+        let length = manager.recv(&mut text).expect("a datagram");
+        String::from_utf8_lossy(&text[..length]).into_owned()
+    }
+
+    #[test]
+    fn an_agent_in_progress_is_reported_alive_until_it_stops() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (watch, manager) = watch(folder.path());
+        let _beat = watch.health.beat("a part");
+        let (stop, stopped) = mpsc::channel();
+        let file = watch.status_file.clone();
+        let running = std::thread::spawn(move || watch.run(&stopped));
+        assert_eq!(heard(&manager), "READY=1");
+        assert_eq!(heard(&manager), "WATCHDOG=1\nSTATUS=no connection to the server; ");
+        heard(&manager);
+        assert!(file.exists(), "written before the next look");
+        drop(stop);
+        while heard(&manager) != "STOPPING=1" {}
+        assert_eq!(running.join().expect("no panic"), Ended::Stopped);
+    }
+
+    #[test]
+    fn an_agent_without_progress_is_no_longer_reported_alive() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (watch, manager) = watch(folder.path());
+        let watch = Watch { stuck_after: Duration::ZERO, ..watch };
+        let _beat = watch.health.beat("the agent's loop");
+        let (_stop, stopped) = mpsc::channel();
+        let Ended::Stuck(part, _) = watch.run(&stopped) else { panic!("not stuck") };
+        assert_eq!(part, "the agent's loop");
+        assert_eq!([heard(&manager), heard(&manager)], ["READY=1", "STATUS=stuck"]);
     }
 }

@@ -18,7 +18,7 @@ impl ServiceManager {
         Self::at(&std::env::var_os("NOTIFY_SOCKET")?)
     }
 
-    fn at(path: &OsStr) -> Option<Self> {
+    pub(super) fn at(path: &OsStr) -> Option<Self> {
         let address = match path.as_bytes() {
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
             _ => SocketAddr::from_pathname(path),
