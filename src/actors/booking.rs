@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use curfew_domain::booking::BookingEvent;
-use curfew_domain::{Booking, BookingId, Cause, Phase as BookingPhase, Window};
+use curfew_domain::booking::{BookingEvent, State};
+use curfew_domain::{Booking, BookingId, Cause, Phase as BookingPhase};
 
 use super::deadlines::Due;
 use super::decisions::Awaited;
@@ -37,7 +37,7 @@ impl Kind for BookingSide {
                 BookingEvent::Confirmed { .. } => arm(state, shell),
                 BookingEvent::SessionStarted { .. } => {
                     shell.deadlines.disarm(Due::BookingStarts(self.id));
-                    arm_grace(self.id, booking.window, shell);
+                    arm_grace(state, shell);
                 }
                 BookingEvent::SessionExtended { is_running, .. }
                 | BookingEvent::SessionShortened { is_running, .. } => {
@@ -79,15 +79,20 @@ pub(crate) fn arm(booking: &Booking, shell: &Arc<Shell>) {
     }
 }
 
-/// What the rules say of a robot that is not there and of a holder who does not come.
-pub(crate) fn arm_grace(id: BookingId, window: Window, shell: &Arc<Shell>) {
+/// What the rules say of a robot that is not there and of a holder who does not come: from the window's start, or from when the
+/// session began after it, by the boot clock.
+pub(crate) fn arm_grace(booking: &Booking, shell: &Arc<Shell>) {
+    let Some(State { booking_id: id, robot_id: robot, window, .. }) = booking.state() else { return };
+    let id = *id;
     let rules = shell.rules();
-    let after = |seconds: u32| window.starts_at + chrono::TimeDelta::seconds(seconds.into());
+    let begun = window.starts_at.max(shell.clock.wall());
+    let after = |seconds: u32| begun + chrono::TimeDelta::seconds(seconds.into());
     for (due, grace) in
         [(Due::RobotLost(id), rules.no_robot_grace_s), (Due::NoShow(id), rules.no_show_after_s)]
     {
-        if let Some(at) = grace.map(after).filter(|at| *at < window.ends_at) {
-            shell.deadlines.arm_wall(due, at);
+        let is_there = matches!(due, Due::RobotLost(_)) && robot.is_some_and(|id| shell.rooms.is_online(id));
+        if let Some(at) = grace.map(after).filter(|at| *at < window.ends_at && !is_there) {
+            shell.deadlines.arm_boot(due, shell.clock.boot_at(at));
         }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn fire(shell: &Arc<Shell>, fired: Vec<Fired>) {
         }
     }
     if let Some(first) = cut.first() {
-        let late_us = (shell.clock.wall() - first.due_at()).num_microseconds();
+        let late_us = (shell.now_in(first.room()) - first.due_at()).num_microseconds();
         tracing::debug!(rooms = cut.len(), late_us, "sessions ended");
     }
     for cut in cut {
@@ -104,7 +104,7 @@ async fn robot_lost(shell: Arc<Shell>, id: BookingId) {
     let Ok(booking) = shell.state::<BookingSide>(id).await else { return };
     let Some(state) = booking.state().filter(|state| state.is_active()) else { return };
     if state.robot_id.is_some_and(|robot| !shell.rooms.is_online(robot)) {
-        let end = End { cause: Cause::RobotLost, at: shell.clock.wall(), reason: None };
+        let end = End { cause: Cause::RobotLost, at: shell.now_in(state.room_id), reason: None };
         ending::end(&shell, state.room_id, end, Actor::System, None).await;
     }
 }
@@ -115,7 +115,7 @@ async fn no_show(shell: Arc<Shell>, id: BookingId) {
     let Ok(timeline) = shell.reads.timeline(state.room_id, 0, LOOKED_THROUGH).await else { return };
     let came = |fact: &Fact| matches!(fact, Fact::Room(RoomEvent::ParticipantAdmitted { account_id, .. }) if *account_id == state.holder);
     if !timeline.iter().any(|row| came(&row.fact)) {
-        let now = shell.clock.wall();
+        let now = shell.now_in(state.room_id);
         self::booking(&shell, id, BookingCommand::RecordNoShow { now });
     }
 }

@@ -31,6 +31,10 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
+    pub(crate) const fn room(&self) -> RoomId {
+        self.room
+    }
+
     pub(crate) const fn due_at(&self) -> DateTime<Utc> {
         self.end.at
     }
@@ -72,6 +76,9 @@ pub(crate) async fn finish(shell: Arc<Shell>, cut: Cut) {
         shell.pause(RECORD_AFTER).await;
     }
     rooms_changed(&shell, place.robot, Some(end.cause));
+    if place.booking.is_none() {
+        super::room::tell_watch(&shell, &place, ServerMessage::UserLeft);
+    }
     if let Some(live) = shell.rooms.get(room) {
         reports.extend(live.take_reports());
     }
@@ -87,7 +94,7 @@ pub(crate) async fn finish(shell: Arc<Shell>, cut: Cut) {
         // Those that ended by their own timer report through the media plane's events.
         unreported: Unreported::Await,
         due_at: end.at,
-        now: shell.clock.wall(),
+        now: shell.now_in(room),
     };
     if let Some(Err(refused)) = shell.insist::<RoomSide>(room, command, Shell::metadata(by)).await {
         tracing::error!(%room, %refused, "the end of a room was refused");
@@ -128,14 +135,14 @@ pub(crate) async fn end_for(shell: &Arc<Shell>, room: RoomId, account: AccountId
         terminated,
         unreported: Unreported::Await,
         due_at: end.at,
-        now: shell.clock.wall(),
+        now: shell.now_in(room),
     };
     shell.insist::<RoomSide>(room, command, Shell::metadata(Actor::System)).await;
 }
 
 /// Records that somebody left of their own accord.
 async fn left(shell: &Arc<Shell>, room: RoomId, account: AccountId) {
-    let now = shell.clock.wall();
+    let now = shell.now_in(room);
     let command = RoomCommand::Leave {
         account_id: account,
         cause: Cause::ParticipantLeft,
@@ -150,7 +157,7 @@ async fn left(shell: &Arc<Shell>, room: RoomId, account: AccountId) {
 /// Closes one peer and records why.
 pub(crate) async fn end_peer(shell: &Arc<Shell>, room: RoomId, peer: PeerId, cause: Cause) {
     if let Some(report) = shell.media.close_peer(peer, None).await {
-        record_peer(shell, room, &report, cause, shell.clock.wall()).await;
+        record_peer(shell, room, &report, cause, shell.now_in(room)).await;
     }
 }
 
@@ -161,9 +168,9 @@ pub(crate) async fn peer_closed(shell: &Arc<Shell>, room: RoomId, report: &PeerR
         shell.peers.remove(report.peer);
         return;
     }
-    let now = shell.clock.wall();
+    let now = shell.now_in(room);
     let (cause, due_at) = match why {
-        ClosedWhy::Deadline => (Cause::WindowClosed, shell.clock.wall_at(report.deadline)),
+        ClosedWhy::Deadline => (Cause::WindowClosed, shell.at_in(room, report.deadline)),
         ClosedWhy::Replaced => (Cause::Replaced, now),
         ClosedWhy::Remote | ClosedWhy::Timeout | ClosedWhy::Failed => (Cause::ParticipantLeft, now),
     };
@@ -195,7 +202,7 @@ async fn record_peer(
         live.remove_peer(report.peer);
     }
     let report = Shell::terminated(report);
-    let command = RoomCommand::RecordPeerTerminated { report, cause, due_at, now: shell.clock.wall() };
+    let command = RoomCommand::RecordPeerTerminated { report, cause, due_at, now: shell.now_in(room) };
     if let Some(Err(refused)) = shell.insist::<RoomSide>(room, command, Shell::metadata(Actor::System)).await
     {
         tracing::warn!(%room, %refused, "the end of a peer was refused");

@@ -66,8 +66,19 @@ pub struct Joined {
     pub robot: RobotId,
     /// When true, the transport tells `robot-available` after `joined-room`; later changes come through the outbox.
     pub robot_online: bool,
+    /// The admins who watch this robot now, unless watches are silent.
+    pub watched_by: Vec<AccountId>,
     /// Why the robot's emergency stop is engaged, if it is: told after `joined-room` too.
     pub stopped_for: Option<String>,
+}
+
+/// Where a robot's session is, or will be next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RobotRoom {
+    pub room_id: RoomId,
+    pub ends_at: DateTime<Utc>,
+    pub server_time: DateTime<Utc>,
+    pub state: RoomState,
 }
 
 /// What a viewer's offer is for: the room it joined, or the robot it names by id or slug.

@@ -85,7 +85,7 @@ impl Lab {
             }));
         }
         let by = Actor::Account(account);
-        let now = self.shell.clock.wall();
+        let now = self.shell.now_in(state.room_id);
         let end = End { cause: Cause::Cancelled, at: now, reason: None };
         let cut = state.is_active().then(|| ending::cut(&self.shell, state.room_id, end, by, None)).flatten();
         let command = BookingCommand::Cancel { by, cause: Cause::Cancelled, reason_hash: None, now };
@@ -102,7 +102,7 @@ impl Lab {
         if state.phase.is_over() {
             return Err(Refused::because(Reason::Conflict, "This booking is over."));
         }
-        let now = self.shell.clock.wall();
+        let now = self.shell.now_in(state.room_id);
         let reason_hash = Some(self.shell.reason_hash(reason));
         let end = End { cause: Cause::TerminatedByAdmin, at: now, reason: Some(reason.to_owned()) };
         let cut =

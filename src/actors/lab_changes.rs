@@ -52,7 +52,6 @@ impl Lab {
     ) -> Answer<Recorded> {
         let by = self.admin(principal).await?;
         let reason_hash = self.shell.keep_reason(required(reason)?).await?;
-        self.shell.known_booking(id).await?;
         self.extend_by(by, id, ends_at, Some(reason_hash)).await
     }
 
@@ -64,13 +63,15 @@ impl Lab {
         reason_hash: Option<String>,
     ) -> Answer<Recorded> {
         let overrides = reason_hash.is_some();
+        let booking = self.shell.known_booking(id).await?;
+        let room = booking.state().map(|state| state.room_id);
         let command = BookingCommand::RequestExtension {
             ends_at,
             by,
             overrides,
             reason_hash,
             rules: Box::new(self.shell.rules()),
-            now: self.shell.clock.wall(),
+            now: room.map_or_else(|| self.shell.clock.wall(), |room| self.shell.now_in(room)),
         };
         let mut change = self.shell.decisions.wait_for(id, Awaited::Change);
         let asked = self.shell.carry::<BookingSide>(id, command, Shell::metadata(by)).await;
@@ -168,12 +169,13 @@ impl Lab {
         let reason = required(reason)?.to_owned();
         let booking = self.shell.known_booking(id).await?;
         let reason_hash = self.shell.reason_hash(&reason);
-        let now = self.shell.clock.wall();
+        let live = booking.state().filter(|state| state.is_active());
+        let live = live.and_then(|state| self.shell.rooms.get(state.room_id));
+        let now = live.as_ref().and_then(|live| live.at(self.shell.clock.boot()));
+        let now = now.unwrap_or_else(|| self.shell.clock.wall());
         let command = BookingCommand::Shorten { ends_at, by, reason_hash, now };
         // What would be refused is refused before anything is done.
         told(Some(booking.decide(command.clone())))?;
-        let room = booking.state().filter(|state| state.is_active()).map(|state| state.room_id);
-        let live = room.and_then(|room| self.shell.rooms.get(room));
         if let Some(live) = &live
             && let Some(deadline) = live.bring_forward(ends_at)
         {

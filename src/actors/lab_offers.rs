@@ -118,7 +118,7 @@ impl Lab {
         let answer = self.shell.media.answer(spec, sdp).await?;
         let opened = if live.add_peer(peer, account) {
             let command =
-                RoomCommand::OpenPeer { peer_id: peer, account_id: account, now: self.shell.clock.wall() };
+                RoomCommand::OpenPeer { peer_id: peer, account_id: account, now: self.shell.now_in(live.id) };
             self.shell
                 .carry::<RoomSide>(live.id, command, Shell::metadata(Actor::Account(account)))
                 .await
@@ -201,7 +201,7 @@ impl Lab {
             };
         };
         let state = self.shell.state::<BookingSide>(booking).await?;
-        match state.admission(account, role, self.shell.clock.wall()) {
+        match state.admission(account, role, self.shell.now_in(live.id)) {
             Ok(Basis::Admin) => Err(Refused::new(Reason::ReasonRequired)),
             Ok(basis) => Ok((live, basis)),
             Err(reason) => {

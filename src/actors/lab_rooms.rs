@@ -9,7 +9,7 @@ use curfew_domain::{
 use super::dispatch::rooms_changed;
 use super::ending;
 use super::folded;
-use super::lab::{ConnectionId, Joined, Lab, Negotiated, Outbox, Principal, RoomHint, Watch};
+use super::lab::{ConnectionId, Joined, Lab, Negotiated, Outbox, Principal, RobotRoom, RoomHint, Watch};
 use super::lab_access::account_of;
 use super::lab_bookings::required;
 use super::live::{LiveRoom, Phase, Place, Seat, Sitter};
@@ -71,11 +71,12 @@ impl Lab {
             room_id: live.id,
             starts_at: place.window.starts_at,
             ends_at: place.window.ends_at,
-            server_time: self.shell.clock.wall(),
+            server_time: self.shell.now_in(live.id),
             basis,
             state,
             robot: place.robot,
             robot_online: self.shell.rooms.is_online(place.robot),
+            watched_by: self.watchers(place.robot),
             stopped_for: self.shell.rooms.stop(place.robot),
         })
     }
@@ -130,12 +131,19 @@ impl Lab {
         }
     }
 
-    /// Opens a watch: a room without a booking, for the admin who asks.
+    /// Opens a watch: a room without a booking, for the admin who asks. Whoever has one of this robot open gets that.
     pub async fn watch(&self, principal: &Principal, robot: RobotId, reason: &str) -> Answer<Watch> {
         let admin = account_of(self.admin(principal).await?)?;
         let reason_hash = self.shell.keep_reason(required(reason)?).await?;
         if !self.shell.state::<RobotSide>(robot).await?.is_in_service() {
             return Err(Refused::not_found("robot"));
+        }
+        let own = self.shell.rooms.of_robot(robot).into_iter().find(|room| {
+            let place = room.place();
+            place.booking.is_none() && place.holder == admin && room.deadline().is_some()
+        });
+        if let Some(own) = own {
+            return Ok(Watch { room_id: own.id, ends_at: own.place().window.ends_at });
         }
         let rules = self.shell.rules();
         let now = self.shell.clock.wall();
@@ -160,9 +168,42 @@ impl Lab {
         Ok(Watch { room_id, ends_at })
     }
 
+    /// The room that a robot is in without joining: that of the session it has now, or else of its next.
+    pub async fn robot_room(&self, robot: RobotId) -> Answer<RobotRoom> {
+        let open = self.shell.rooms.of_robot(robot).into_iter().filter(|room| room.deadline().is_some());
+        // A session before a watch, the one that ends first before others.
+        if let Some(live) = open.min_by_key(|room| (room.place().booking.is_none(), room.deadline())) {
+            return Ok(RobotRoom {
+                room_id: live.id,
+                ends_at: live.place().window.ends_at,
+                server_time: self.shell.now_in(live.id),
+                state: RoomState::Open,
+            });
+        }
+        let server_time = self.shell.clock.wall();
+        let state = self.shell.state::<RobotSide>(robot).await?;
+        let next = state.slots().find(|slot| !slot.window.has_ended(server_time)).cloned();
+        let none = || Refused::because(Reason::NoActiveBooking, "This robot has no session, now or ahead.");
+        let slot = next.ok_or_else(none)?;
+        let booking = self.shell.known_booking(slot.booking_id).await?;
+        let room_id = booking.state().map(|booking| booking.room_id).ok_or_else(none)?;
+        Ok(RobotRoom { room_id, ends_at: slot.window.ends_at, server_time, state: RoomState::Waiting })
+    }
+
+    fn watchers(&self, robot: RobotId) -> Vec<AccountId> {
+        if self.shell.rules().watch_is_silent {
+            return vec![];
+        }
+        let open = self.shell.rooms.of_robot(robot).into_iter().filter(|room| room.deadline().is_some());
+        open.map(|room| room.place())
+            .filter(|place| place.booking.is_none())
+            .map(|place| place.holder)
+            .collect()
+    }
+
     /// Lets an account in, durably; a refusal is recorded, folded.
     pub(super) async fn admit(&self, live: &LiveRoom, account: AccountId, basis: Basis) -> Answer<()> {
-        let command = RoomCommand::Admit { account_id: account, basis, now: self.shell.clock.wall() };
+        let command = RoomCommand::Admit { account_id: account, basis, now: self.shell.now_in(live.id) };
         let metadata = Shell::metadata(Actor::Account(account));
         let admitted = self.shell.carry::<RoomSide>(live.id, command, metadata).await;
         if let Err(refused) = &admitted {
@@ -179,7 +220,7 @@ impl Lab {
         role: Role,
     ) -> Answer<(Arc<LiveRoom>, Basis)> {
         let booking = self.shell.known_booking(booking).await?;
-        let basis = match booking.admission(account, role, self.shell.clock.wall()) {
+        let basis = match booking.admission(account, role, self.shell.now_in(room)) {
             Ok(basis) => basis,
             Err(Reason::WindowNotOpen) => basis_of(&booking, account, role)?,
             Err(reason) => {

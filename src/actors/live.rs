@@ -52,8 +52,8 @@ pub(crate) enum Sitter {
 impl Sitter {
     pub(crate) fn user(self) -> User {
         match self {
-            Self::Account(id) => User { user_id: id.to_string(), user_type: UserType::Viewer },
-            Self::Robot(id) => User { user_id: id.to_string(), user_type: UserType::Robot },
+            Self::Account(id) => User { user_id: id.to_string(), user_type: UserType::Viewer, watch: false },
+            Self::Robot(id) => User { user_id: id.to_string(), user_type: UserType::Robot, watch: false },
         }
     }
 }
@@ -68,6 +68,8 @@ pub(crate) struct LiveRoom {
 struct Inner {
     place: Place,
     phase: Phase,
+    /// The end on the boot clock, from the opening on.
+    deadline: Option<BootInstant>,
     /// An end that was brought forward and is being recorded: none later counts until then.
     brought_forward: Option<DateTime<Utc>>,
     seats: HashMap<ConnectionId, Seat>,
@@ -83,6 +85,7 @@ impl LiveRoom {
         let inner = Inner {
             place,
             phase: Phase::Waiting,
+            deadline: None,
             brought_forward: None,
             seats: HashMap::new(),
             peers: Vec::new(),
@@ -114,8 +117,21 @@ impl LiveRoom {
             return false;
         }
         inner.phase = Phase::Open { deadline };
+        inner.deadline = Some(deadline);
         inner.place.window.ends_at = ends_at;
         true
+    }
+
+    /// What the window's own time is at a boot instant: in a session that has begun it passes as the boot clock does, however
+    /// the wall clock steps. `None` before that.
+    pub(crate) fn at(&self, boot: BootInstant) -> Option<DateTime<Utc>> {
+        let inner = self.inner();
+        let (deadline, ends_at) = (inner.deadline?, inner.place.window.ends_at);
+        Some(if boot >= deadline {
+            ends_at + boot.saturating_since(deadline)
+        } else {
+            ends_at - deadline.saturating_since(boot)
+        })
     }
 
     /// Moves the end of an open room to what was recorded, by as much as the two differ: the time that is left stays on the
@@ -319,6 +335,7 @@ impl Inner {
             Err(_) => deadline.saturating_sub((from - to).to_std().unwrap_or_default()),
         };
         self.phase = Phase::Open { deadline };
+        self.deadline = Some(deadline);
         self.place.window.ends_at = to;
         Some(deadline)
     }

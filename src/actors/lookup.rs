@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use curfew_domain::{AccountId, BookingId, Reason, RobotChoice, RobotId, RoomId, Window};
-use curfew_projections::{BookingRow, RobotRow};
+use curfew_projections::{BookingRow, RobotRow, Status};
 
 use super::account::AccountSide;
 use super::booking::BookingSide;
@@ -112,7 +112,9 @@ impl Shell {
                 break;
             }
         }
-        found.retain(|row| row.status.is_live() && !row.window.has_ended(now) && is_meant(row));
+        // A session that runs has not ended, whatever the wall clock says.
+        let is_ahead = |row: &BookingRow| row.status == Status::Active || !row.window.has_ended(now);
+        found.retain(|row| row.status.is_live() && is_ahead(row) && is_meant(row));
         Ok(found.into_iter().min_by_key(|row| row.window.starts_at))
     }
 }

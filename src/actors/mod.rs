@@ -40,7 +40,7 @@ mod workflows;
 pub use config::ActorsConfig;
 pub use lab::{
     AccountState, Booked, ConnectionId, Joined, Lab, LabHealth, Negotiated, NewBooking, NewRobot,
-    OfferTarget, Outbox, Principal, Recorded, RobotChange, RobotChoice, RoomHint, Watch,
+    OfferTarget, Outbox, Principal, Recorded, RobotChange, RobotChoice, RobotRoom, RoomHint, Watch,
 };
 pub use refusal::{Answer, Refused};
 pub use start::LabParts;

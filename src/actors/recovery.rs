@@ -202,7 +202,7 @@ async fn resume_booking(shell: &Arc<Shell>, id: BookingId) -> Answer<()> {
     let Some(state) = booking.state() else { return Ok(()) };
     booking::arm(&booking, shell);
     if state.is_active() {
-        booking::arm_grace(id, state.window, shell);
+        booking::arm_grace(&booking, shell);
         if let Some(cause) = state.ending {
             return close_room(shell, state.room_id, Some(id), cause, shell.clock.wall()).await;
         }

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use curfew_domain::robot::RobotEvent;
 use curfew_domain::{Cause, ConnectionId, CredentialId, Reason, Robot, RobotId};
 
+use super::deadlines::Due;
 use super::entity::Decided;
 use super::keeper::Kind;
 use super::lab::Outbox;
@@ -93,6 +94,10 @@ impl RobotSide {
         shell.rooms.robot_online(self.id, Some(online));
         if let Some(why) = shell.rooms.stop(self.id) {
             send(&link.outbox, stop_message(self.id, Some(why)));
+        }
+        for booking in shell.rooms.of_robot(self.id).iter().filter_map(|room| room.place().booking) {
+            // It came in time.
+            shell.deadlines.disarm(Due::RobotLost(booking));
         }
         self.link = Some(link);
         self.asked_until = None;

@@ -16,7 +16,7 @@ use super::live::{LiveRoom, Place, Sitter, send};
 use super::registry::{Registry, Shelf};
 use super::shell::Shell;
 use crate::clock::BootInstant;
-use crate::protocol::{ServerMessage, SessionChanged, SessionStarted};
+use crate::protocol::{ServerMessage, SessionChanged, SessionStarted, User, UserRef};
 
 /// When people are warned, in seconds before the end.
 const WARNINGS: [u32; 3] = [300, 60, 10];
@@ -103,8 +103,26 @@ pub(crate) fn open(state: &Room, since: DateTime<Utc>, shell: &Arc<Shell>) -> bo
     }
     arm(&live, shell);
     rooms_changed(shell, place.robot, None);
+    if place.booking.is_none() {
+        tell_watch(shell, &place, ServerMessage::UserJoined);
+    } else if !shell.rooms.is_online(place.robot) {
+        tracing::warn!(robot = %place.robot, room = %id, "a session begins without its robot");
+    }
     shell.spawn(welcome(Arc::clone(shell), live));
     true
+}
+
+/// Tells a robot's sessions that an admin's watch came or went, unless the lab's rules keep watches silent.
+pub(crate) fn tell_watch(shell: &Shell, watch: &Place, message: fn(User) -> ServerMessage) {
+    if shell.rules().watch_is_silent {
+        return;
+    }
+    let user = User { watch: true, ..Sitter::Account(watch.holder).user() };
+    for room in shell.rooms.of_robot(watch.robot) {
+        if room.place().booking.is_some() {
+            room.tell(&message(user.clone()), None);
+        }
+    }
 }
 
 fn arm(live: &LiveRoom, shell: &Arc<Shell>) {
@@ -133,7 +151,7 @@ pub(crate) async fn welcome(shell: Arc<Shell>, live: Arc<LiveRoom>) {
         if let Sitter::Account(account) = seat.who {
             let basis = if account == live.place().holder { Basis::Holder } else { Basis::Guest };
             let basis = if live.place().booking.is_none() { Basis::Admin } else { basis };
-            let command = RoomCommand::Admit { account_id: account, basis, now: shell.clock.wall() };
+            let command = RoomCommand::Admit { account_id: account, basis, now: shell.now_in(live.id) };
             let metadata = Shell::metadata(Actor::Account(account));
             if let Err(refused) = shell.carry::<RoomSide>(live.id, command, metadata).await {
                 live.stand_up(connection);
@@ -142,6 +160,11 @@ pub(crate) async fn welcome(shell: Arc<Shell>, live: Arc<LiveRoom>) {
             }
         }
         send(&seat.outbox, started(&live, &shell));
+        if matches!(seat.who, Sitter::Account(_)) && !shell.rooms.is_online(live.place().robot) {
+            // Whoever waited is told that there is no robot yet.
+            let user_id = live.place().robot.to_string();
+            send(&seat.outbox, ServerMessage::RobotUnavailable(UserRef { user_id }));
+        }
     }
 }
 
@@ -151,6 +174,6 @@ pub(crate) fn started(live: &LiveRoom, shell: &Shell) -> ServerMessage {
         room_id: live.id.to_string(),
         starts_at: window.starts_at,
         ends_at: window.ends_at,
-        server_time: shell.clock.wall(),
+        server_time: shell.now_in(live.id),
     })
 }

@@ -9,7 +9,7 @@ use actix::ArbiterHandle;
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use curfew_domain::{
-    Actor, Cause, LabRules, Metadata, PeerId, Reason, Refusal, RobotCommand, RobotId, TerminatedPeer,
+    Actor, Cause, LabRules, Metadata, PeerId, Reason, Refusal, RobotCommand, RobotId, RoomId, TerminatedPeer,
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
@@ -26,7 +26,7 @@ use super::peers::Peers;
 use super::refusal::{Answer, Refused};
 use super::registry::{Handle, Registry};
 use super::robot::RobotSide;
-use crate::clock::SharedClock;
+use crate::clock::{BootInstant, SharedClock};
 use crate::media::{Media, MediaError, PeerReport};
 use crate::store::{Log, Projector, Reads, Reasons, StoreError};
 
@@ -176,6 +176,15 @@ impl Shell {
                 }
             }
         });
+    }
+
+    /// The present instant in a room: its own time once it is open, else what the wall clock says.
+    pub(crate) fn now_in(&self, room: RoomId) -> DateTime<Utc> {
+        self.at_in(room, self.clock.boot())
+    }
+
+    pub(crate) fn at_in(&self, room: RoomId, boot: BootInstant) -> DateTime<Utc> {
+        self.rooms.get(room).and_then(|live| live.at(boot)).unwrap_or_else(|| self.clock.wall_at(boot))
     }
 
     /// The lab's rules in force.

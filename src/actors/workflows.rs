@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use curfew_domain::workflow::{self, Refused, Routed};
-use curfew_domain::{Actor, Metadata, Recorded, RoomCommand};
+use curfew_domain::{AccountEvent, Actor, BookingEvent, Fact, Metadata, Recorded, RobotEvent, RoomCommand};
 use futures_util::stream::{self, StreamExt};
 
 use super::account::AccountSide;
@@ -117,7 +118,7 @@ async fn answer(shell: &Arc<Shell>, fact: &Recorded) {
         correlation_id: fact.metadata.correlation_id,
         causation_id: Some(fact.position.to_string()),
     };
-    let mut pending: std::collections::VecDeque<Routed> = workflow::commands(fact, shell.clock.wall()).into();
+    let mut pending: std::collections::VecDeque<Routed> = workflow::commands(fact, now(shell, fact)).into();
     let mut compensations = 0;
     while let Some(routed) = pending.pop_front() {
         let Some(refused) = route(shell, routed.clone(), metadata.clone()).await else { continue };
@@ -126,9 +127,24 @@ async fn answer(shell: &Arc<Shell>, fact: &Recorded) {
             tracing::error!(position = fact.position, "a workflow was given up: too many refusals");
             return;
         }
-        for next in workflow::on_refused(&routed, &refused, shell.clock.wall()).into_iter().rev() {
+        for next in workflow::on_refused(&routed, &refused, now(shell, fact)).into_iter().rev() {
             pending.push_front(next);
         }
+    }
+}
+
+/// The present instant; for a change of an open session, by that session's own time.
+fn now(shell: &Shell, fact: &Recorded) -> DateTime<Utc> {
+    match &fact.fact {
+        Fact::Booking(
+            BookingEvent::ExtensionRequested { change, .. }
+            | BookingEvent::SessionExtended { change, .. }
+            | BookingEvent::SessionShortened { change, .. }
+            | BookingEvent::ExtensionRefused { change, .. },
+        )
+        | Fact::Account(AccountEvent::WindowMoved { change, .. })
+        | Fact::Robot(RobotEvent::SlotMoved { change, .. }) => shell.now_in(change.room_id),
+        _ => shell.clock.wall(),
     }
 }
 

@@ -17,12 +17,13 @@ pub enum ClientMessage {
     Answer(OutgoingAnswer),
     IceCandidate(OutgoingCandidate),
     LeaveRoom(#[serde(default)] Empty),
+    EmergencyStop(RobotStop),
 }
 
 impl ClientMessage {
     /// The events a client may send, for telling an unknown event from malformed data.
-    pub const EVENTS: [&'static str; 6] =
-        ["register", "join-room", "offer", "answer", "ice-candidate", "leave-room"];
+    pub const EVENTS: [&'static str; 7] =
+        ["register", "join-room", "offer", "answer", "ice-candidate", "leave-room", "emergency-stop"];
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +55,14 @@ impl std::fmt::Debug for Register {
             .field("user_type", &self.user_type)
             .finish()
     }
+}
+
+/// A robot's word that it stands still: the answer to an `emergency-stop` that is engaged, or one of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RobotStop {
+    pub engaged: bool,
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,6 +206,9 @@ pub struct JoinedRoom {
 pub struct User {
     pub user_id: String,
     pub user_type: UserType,
+    /// An admin who watches the robot from a room of their own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub watch: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,13 +13,14 @@ use uuid::Uuid;
 use super::Signaling;
 use super::limits::Bucket;
 use super::roster::{Presence, SignOut};
-use crate::actors::{ConnectionId, Joined, OfferTarget, Principal, Refused, RoomHint};
+use crate::actors::{ConnectionId, Joined, OfferTarget, Principal, Refused, RobotRoom, RoomHint};
 use crate::api::listener::Place;
 use crate::protocol::{
     ClientMessage, EmergencyStop, Empty, IncomingAnswer, JoinRoom, JoinedRoom, OutgoingCandidate,
-    OutgoingOffer, Register, Registered, ServerMessage, SessionDescription, UserRef, UserType, in_few_words,
+    OutgoingOffer, Register, Registered, RobotStop, ServerMessage, SessionDescription, User, UserRef,
+    UserType, in_few_words,
 };
-use curfew_domain::{PeerId, Reason, RoomId};
+use curfew_domain::{PeerId, Reason, RobotId, RoomId};
 
 /// What the server calls itself towards a robot, in `from`.
 const SERVER: &str = "curfew";
@@ -185,6 +186,7 @@ impl Connection {
                 self.peer = None;
                 self.say(&ServerMessage::LeftRoom(Empty {})).await
             }
+            (ClientMessage::EmergencyStop(stop), who) => self.robot_stop(&who, stop).await,
             (ClientMessage::Answer(_), _) => {
                 let words =
                     "This server answers offers itself; it takes no answers for a robot in relay mode.";
@@ -243,15 +245,15 @@ impl Connection {
     }
 
     async fn join(&mut self, who: &Principal, join: JoinRoom) -> ControlFlow<()> {
-        if matches!(who, Principal::Robot { .. }) {
-            // Documented robot clients join a room; theirs is the one of their robot's session, which they are in.
-            return self.error("not_available", "A registered robot is in its session's room already.").await;
+        if let Principal::Robot { id, .. } = who {
+            return self.join_robot(*id).await;
         }
         let (outbox, notices) = mpsc::channel(self.signaling.limits.outbox_messages);
         match self.signaling.lab.join(who, &RoomHint(join.room_id), self.id, outbox).await {
             Ok(joined) => {
                 self.room = Some(joined.room_id);
                 let robot = joined.robot_online.then(|| joined.robot.to_string());
+                let watched_by = joined.watched_by.clone();
                 let stop = joined.stopped_for.clone().map(|reason| EmergencyStop {
                     robot_id: joined.robot.to_string(),
                     engaged: true,
@@ -264,10 +266,48 @@ impl Connection {
                 if let Some(stop) = stop {
                     self.say(&ServerMessage::EmergencyStop(stop)).await?;
                 }
+                for admin in watched_by {
+                    let user = User { user_id: admin.to_string(), user_type: UserType::Viewer, watch: true };
+                    self.say(&ServerMessage::UserJoined(user)).await?;
+                }
                 // Only now, so that no notice overtakes the answer.
                 self.pass_on(notices, false);
                 Continue(())
             }
+            Err(refused) => self.refused(&refused).await,
+        }
+    }
+
+    /// Documented robot clients join a room: whatever they name, theirs is that of their robot's session, which they are in.
+    async fn join_robot(&self, robot: RobotId) -> ControlFlow<()> {
+        match self.signaling.lab.robot_room(robot).await {
+            Ok(RobotRoom { room_id, ends_at, server_time, state }) => {
+                let room_id = room_id.to_string();
+                let joined = JoinedRoom { room_id, ends_at, server_time, role: "robot".to_owned(), state };
+                self.say(&ServerMessage::JoinedRoom(joined)).await
+            }
+            Err(refused) => self.refused(&refused).await,
+        }
+    }
+
+    /// A robot stands still: because it was told to, or of its own accord.
+    async fn robot_stop(&self, who: &Principal, stop: RobotStop) -> ControlFlow<()> {
+        let Principal::Robot { id, .. } = *who else {
+            return self.error("wrong_role", "Only a robot says this of itself.").await;
+        };
+        if !stop.engaged {
+            return self.error("wrong_role", "Only an admin clears an emergency stop.").await;
+        }
+        let lab = &self.signaling.lab;
+        let reason = stop.reason.as_deref().filter(|reason| !reason.trim().is_empty());
+        let answer = match lab.acknowledge_stop(id).await {
+            Err(refused) if refused.reason == Reason::Conflict => {
+                lab.engage_stop(who, id, reason.unwrap_or("The robot stopped by itself.")).await.map(drop)
+            }
+            other => other,
+        };
+        match answer {
+            Ok(()) => Continue(()),
             Err(refused) => self.refused(&refused).await,
         }
     }

@@ -67,8 +67,8 @@ impl Reads {
 
     /// Requested, confirmed and active bookings whose window holds `at`.
     pub async fn bookings_live_at(&self, at: DateTime<Utc>) -> Result<Vec<BookingRow>, StoreError> {
-        let sql =
-            "SELECT row FROM calendar WHERE is_live = 1 AND ends_at > ? AND starts_at <= ? ORDER BY key";
+        let sql = "SELECT row FROM calendar WHERE is_live = 1 AND ((ends_at > ? AND starts_at <= ?) \
+             OR json_extract(row, '$.status') = 'active') ORDER BY key";
         let at = at.timestamp_micros();
         self.rows::<Calendar>(sql, [at.into(), at.into()]).await
     }

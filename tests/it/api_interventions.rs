@@ -125,3 +125,44 @@ async fn an_emergency_stop_reaches_the_room_and_the_robot() {
     }
     app.stop().await;
 }
+
+#[tokio::test]
+async fn a_watch_is_seen_by_the_holder_unless_it_is_silent_and_a_robot_says_where_it_is() {
+    let app = TestApp::start().await;
+    let (admin, holder) = (app.admin().await, app.viewer().await);
+    admin.robot("turtle", "turtlebot").await;
+    let issued = admin.client.post("/admin/robots/turtle/credentials", json!({})).await;
+    let addr = app.app.http_addr;
+    let mut turtle = Signaling::registered(addr, "robot", issued.text("token")).await;
+    turtle.say("join-room", json!({"roomId": "robot_turtlebot_x"})).await;
+    turtle.hear_error("no_active_booking").await;
+    let made = book(&holder, Utc::now(), 10).await;
+    turtle.hear_at_last("session-started").await;
+    turtle.say("join-room", json!({"roomId": "anything"})).await;
+    let joined = turtle.hear_at_last("joined-room").await;
+    assert_eq!((&joined["roomId"], &joined["role"]), (&made.body["room_id"], &json!("robot")));
+    assert_eq!((&joined["endsAt"], &joined["state"]), (&made.body["ends_at"], &json!("open")));
+
+    let mut viewer = Signaling::registered(addr, "viewer", &holder.token).await;
+    viewer.say("join-room", json!({"roomId": made.text("room_id")})).await;
+    viewer.hear("joined-room").await;
+    let path = "/admin/robots/turtle/watch";
+    let watch = admin.client.post(path, json!({"reason": "a complaint"})).await;
+    assert_eq!(watch.status, 201, "{watch:?}");
+    let seen = json!({"userId": admin.id(), "userType": "viewer", "watch": true});
+    assert_eq!(viewer.hear_at_last("user-joined").await, seen);
+    let again = admin.client.post(path, json!({"reason": "a complaint"})).await;
+    assert_eq!(again.body, watch.body, "one's own open watch");
+    let mut late = Signaling::registered(addr, "viewer", &holder.token).await;
+    late.say("join-room", json!({"roomId": made.text("room_id")})).await;
+    assert_eq!(late.hear_at_last("user-joined").await, seen);
+
+    viewer.say("emergency-stop", json!({"engaged": true})).await;
+    viewer.hear_error("wrong_role").await;
+    turtle.say("emergency-stop", json!({"engaged": true, "reason": "its own button"})).await;
+    assert_eq!(late.hear_at_last("emergency-stop").await["reason"], "its own button");
+    turtle.say("emergency-stop", json!({"engaged": false})).await;
+    turtle.hear_at_last("emergency-stop").await;
+    turtle.hear_error("wrong_role").await;
+    app.stop().await;
+}

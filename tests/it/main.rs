@@ -12,6 +12,7 @@ mod api_interventions;
 mod api_openapi;
 mod api_robots;
 mod api_tls;
+mod clock_step;
 mod command_line;
 mod crash;
 mod full_disk;

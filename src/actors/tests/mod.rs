@@ -1,8 +1,10 @@
 //! A whole lab in virtual time: log, projector, media and actors are real, the clock is not.
 
+mod absent;
 mod bookings;
 mod changes;
 mod crowd;
 mod recovery;
 mod sessions;
+mod steps;
 mod world;

@@ -101,7 +101,7 @@ impl Person {
             if matches!(booking["status"].as_str(), Some("confirmed" | "active")) {
                 ledger.amend(id.parse().expect("a booking's id"), |one| one.ending = Ending::Asked);
                 let reply = api.delete(&format!("/bookings/{id}")).await?;
-                if reply.status != StatusCode::OK {
+                if !reply.status.is_success() {
                     self.refused(ledger, "cancelling", &reply, &["window_closed", "conflict"]);
                 }
             }
