@@ -26,6 +26,11 @@ use curfew_domain::{PeerId, RobotId, RoomId};
 /// How often stale addresses are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
+/// Sending to many viewers is a call of the kernel each, so it pays to wait for the next packets: so long for each viewer
+/// that was sent to, and no longer than nobody notices.
+const PAUSE_PER_VIEWER: Duration = Duration::from_micros(40);
+const MAX_PAUSE: Duration = Duration::from_millis(3);
+
 /// When the core wants to be called, on either clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wake {
@@ -46,6 +51,9 @@ pub(super) struct Core {
     deadlines: BTreeSet<(BootInstant, PeerId)>,
     /// Peers that may have something to say or to send.
     active: Vec<PeerId>,
+    /// Viewers that have media to send, and when they may send it.
+    receivers: Vec<PeerId>,
+    forward_at: Instant,
     ends: Ends,
     events: VecDeque<MediaEvent>,
     happenings: Vec<Happening>,
@@ -64,6 +72,8 @@ impl Core {
             timers: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             active: Vec::new(),
+            receivers: Vec::new(),
+            forward_at: now.mono,
             ends: Ends::new(now.mono),
             events: VecDeque::new(),
             happenings: Vec::new(),
@@ -154,13 +164,17 @@ impl Core {
     /// are any.
     pub(super) fn flush(&mut self, now: Now, io: &mut impl Io) -> bool {
         let mut blocked = Vec::new();
-        // Publishers' packets make their viewers active, so a second round follows the first.
-        while !self.active.is_empty() {
-            for id in std::mem::take(&mut self.active) {
+        self.flush_active(now, io, &mut blocked);
+        if now.mono >= self.forward_at && !self.receivers.is_empty() {
+            let receivers = std::mem::take(&mut self.receivers);
+            let viewers = u32::try_from(receivers.len()).unwrap_or(u32::MAX);
+            self.forward_at = now.mono + PAUSE_PER_VIEWER.saturating_mul(viewers).min(MAX_PAUSE);
+            for id in receivers {
                 if self.flush_peer(now, io, id) {
                     blocked.push(id);
                 }
             }
+            self.flush_active(now, io, &mut blocked);
         }
         for id in &blocked {
             self.activate(*id);
@@ -171,11 +185,23 @@ impl Core {
         self.ends.flush(now, &mut counting) || !blocked.is_empty()
     }
 
+    /// What a peer says may make others active, so further rounds follow the first.
+    fn flush_active(&mut self, now: Now, io: &mut impl Io, blocked: &mut Vec<PeerId>) {
+        while !self.active.is_empty() {
+            for id in std::mem::take(&mut self.active) {
+                if self.flush_peer(now, io, id) {
+                    blocked.push(id);
+                }
+            }
+        }
+    }
+
     fn flush_peer(&mut self, now: Now, io: &mut impl Io, id: PeerId) -> bool {
         let Some(peer) = self.peers.get_mut(&id) else { return false };
         peer.listed = false;
+        peer.receives = false;
         let happenings = &mut self.happenings;
-        if contain(|| peer.poll(now, happenings)).is_none() {
+        if peer.fresh && contain(|| peer.poll(now, happenings)).is_none() {
             self.broke(id);
             return false;
         }
@@ -226,7 +252,9 @@ impl Core {
                     for viewer in self.robots.viewers(kind.robot()) {
                         if let Some(peer) = self.peers.get_mut(viewer) {
                             peer.offer(slot, packet.clone());
-                            enlist(&mut self.active, peer);
+                            if !std::mem::replace(&mut peer.receives, true) {
+                                self.receivers.push(peer.id);
+                            }
                         }
                     }
                 }
@@ -416,7 +444,8 @@ impl Core {
     /// What the tables hold, whose peers are all over: nothing, once their closing words were said.
     #[cfg(test)]
     pub(super) fn entries(&self) -> usize {
-        let own = [self.peers.len(), self.timers.len(), self.deadlines.len(), self.active.len()];
+        let lists = self.active.len() + self.receivers.len();
+        let own = [self.peers.len(), self.timers.len(), self.deadlines.len(), lists];
         let others = [self.robots.len(), self.demux.len(), self.ends.len(), self.events.len()];
         own.into_iter().chain(others).sum()
     }
@@ -437,14 +466,9 @@ impl Core {
     }
 }
 
-/// Puts a peer on the list of those with work, of whatever kind.
+/// Puts a peer on the list of those with work.
 fn list(active: &mut Vec<PeerId>, peer: &mut Peer) {
     peer.fresh = true;
-    enlist(active, peer);
-}
-
-/// Puts a peer on the list that has media to send and, for this, nothing else.
-fn enlist(active: &mut Vec<PeerId>, peer: &mut Peer) {
     if !std::mem::replace(&mut peer.listed, true) {
         active.push(peer.id);
     }

@@ -33,8 +33,8 @@ use super::viewer::{Answered, Viewer};
 /// DTLS datagrams kept until ICE is up: a client's first flight may overtake the check that selects the pair, and its
 /// retransmission would cost tens of milliseconds.
 const MAX_EARLY: usize = 8;
-/// Packets given to the peer connection before its output is sent: what is not yet encrypted can still be dropped.
-const WRITE_AHEAD: usize = 32;
+/// Packets given to the connection before its output is sent. Each of its handlers keeps the room that it once needed.
+const WRITE_AHEAD: usize = 16;
 
 pub(super) struct Peer {
     pub(super) id: PeerId,
@@ -46,6 +46,8 @@ pub(super) struct Peer {
     pub(super) decides: bool,
     /// Whether the core has it on its list of peers with work.
     pub(super) listed: bool,
+    /// Whether the core has it on its list of viewers with media to send.
+    pub(super) receives: bool,
     /// Whether more than media to forward came since the last flush: then all of the protocols are moved on.
     pub(super) fresh: bool,
     /// When the core is to call [`Self::handle_timeout`], as registered.
@@ -106,6 +108,7 @@ impl Peer {
             candidates: built.candidates,
             decides: built.spec.decides,
             listed: false,
+            receives: false,
             fresh: false,
             timer: None,
             role,
@@ -158,9 +161,6 @@ impl Peer {
 
     /// Moves the connection on and collects what happened.
     pub(super) fn poll(&mut self, now: Now, happenings: &mut Vec<Happening>) {
-        if !self.fresh {
-            return;
-        }
         #[cfg(test)]
         assert!(!self.breaks, "made to break");
         self.poll_messages(now, happenings);
@@ -483,17 +483,17 @@ impl Peer {
     }
 }
 
-/// The track id is not looked at on this path: the SSRC says all.
 fn write_rtp(connection: &mut RTCPeerConnection, now: Instant, packet: rtp::Packet) {
-    let message = RTCMessage::RtpPacket(String::new(), packet);
-    if let Err(error) = connection.handle_write(TaggedRTCMessage { now, message }) {
-        tracing::debug!(%error, "packet not written");
-    }
+    write(connection, now, RTCMessage::RtpPacket(String::new(), packet));
 }
 
 fn write_rtcp(connection: &mut RTCPeerConnection, now: Instant, packet: Box<dyn rtc::rtcp::Packet>) {
-    let message = RTCMessage::RtcpPacket(String::new(), vec![packet]);
+    write(connection, now, RTCMessage::RtcpPacket(String::new(), vec![packet]));
+}
+
+/// The track id is not looked at on this path: the SSRC says all.
+fn write(connection: &mut RTCPeerConnection, now: Instant, message: RTCMessage) {
     if let Err(error) = connection.handle_write(TaggedRTCMessage { now, message }) {
-        tracing::debug!(%error, "feedback not written");
+        tracing::debug!(%error, "packet not written");
     }
 }

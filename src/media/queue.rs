@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+/// Room for so many items is kept; what a bad moment needed beyond is given back.
+const KEPT: usize = 64;
+
 #[derive(Debug)]
 pub(super) struct DropOldest<T> {
     items: VecDeque<T>,
@@ -24,7 +27,11 @@ impl<T> DropOldest<T> {
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
-        self.items.pop_front()
+        let item = self.items.pop_front();
+        if self.items.is_empty() && self.items.capacity() > KEPT {
+            self.items.shrink_to(KEPT);
+        }
+        item
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -50,5 +57,13 @@ mod tests {
         }
         assert_eq!((queue.pop(), queue.pop(), queue.pop()), (Some(4), Some(5), None));
         assert_eq!(queue.dropped, 3);
+    }
+
+    #[test]
+    fn an_emptied_queue_gives_back_its_room() {
+        let mut queue = DropOldest::new(1_000);
+        (0..1_000).for_each(|item| queue.push(item));
+        while queue.pop().is_some() {}
+        assert!(queue.items.capacity() < 2 * KEPT);
     }
 }
