@@ -16,19 +16,15 @@ export interface RuleField {
 
 const WINDOWS = 'What may be booked';
 const ROBOTS = 'Between bookings and in sessions';
-const QUOTAS = 'Quotas of one person';
 const WATCHES = 'Watching by administrators';
 
-/** The rules that this console knows how to explain; a server that has not one of them does not show it. */
-export const FIELDS: readonly RuleField[] = [
+/** The rules that this console knows how to explain. */
+const KNOWN: readonly RuleField[] = [
   { name: 'slot_minutes', group: WINDOWS, label: 'Slot, minutes', does: 'The calendar offers free slots of this length.', kind: 'number', least: 1 },
   { name: 'min_minutes', group: WINDOWS, label: 'Shortest booking, minutes', does: 'Shorter windows are refused.', kind: 'number', least: 1 },
   { name: 'max_minutes', group: WINDOWS, label: 'Longest booking, minutes', does: 'Longer windows are refused, extensions included.', kind: 'number', least: 1 },
   { name: 'days_ahead', group: WINDOWS, label: 'Days ahead', does: 'How far ahead a window may begin.', kind: 'number', least: 0 },
   { name: 'lead_minutes', group: WINDOWS, label: 'Lead time, minutes', does: 'How long before its start a window must be booked. With 0 it can be booked until its end.', kind: 'number', least: 0 },
-  { name: 'max_open_bookings', group: QUOTAS, label: 'Bookings ahead', does: 'How many bookings one person may have ahead. Empty: any number.', kind: 'optional', least: 1 },
-  { name: 'max_minutes_per_day', group: QUOTAS, label: 'Minutes a day', does: "How long one person may book on one of the lab's days. Empty: as long as is free.", kind: 'optional', least: 1 },
-  { name: 'max_minutes_per_week', group: QUOTAS, label: 'Minutes a week', does: 'How long one person may book from Monday to Sunday. Empty: as long as is free.', kind: 'optional', least: 1 },
   { name: 'buffer_s', group: ROBOTS, label: 'Buffer, minutes', does: 'What stays free between two bookings of one robot.', kind: 'number', least: 0, unit: 60 },
   { name: 'viewer_limit', group: ROBOTS, label: 'Viewers in a session', does: 'How many may watch at once, the holder included.', kind: 'number', least: 1 },
   { name: 'no_robot_grace_s', group: ROBOTS, label: 'Wait for a lost robot, seconds', does: 'After this long without its robot a session ends. Empty: it waits to its end.', kind: 'optional', least: 1 },
@@ -36,6 +32,22 @@ export const FIELDS: readonly RuleField[] = [
   { name: 'watch_minutes', group: WATCHES, label: 'Length of a watch, minutes', does: "How long an administrator's look into a robot lasts.", kind: 'number', least: 1 },
   { name: 'watch_is_silent', group: WATCHES, label: 'Watch without telling the holder', does: 'Off: whoever holds the session sees that an administrator watches. The log has it either way.', kind: 'switch', least: 0 },
 ];
+
+/** The fields of these rules: those it can explain, and by their names what a newer server has besides. */
+export function fieldsOf(rules: LabRules): RuleField[] {
+  const known = KNOWN.filter(({ name }) => name in rules);
+  const names = new Set([...known.map(({ name }) => name), 'zone', 'open_hours', 'closures']);
+  const others = Object.entries(rules).filter(([name]) => !names.has(name)).flatMap(([name, value]) => unknown(name, value));
+  return [...known, ...others];
+}
+
+function unknown(name: string, value: unknown): RuleField[] {
+  const words = name.replaceAll('_', ' ');
+  const one = { name, group: 'Other rules', label: words.charAt(0).toUpperCase() + words.slice(1), least: 0 };
+  if (typeof value === 'boolean') return [{ ...one, kind: 'switch', does: '' }];
+  if (typeof value === 'number' || value === null) return [{ ...one, kind: 'optional', does: 'Empty: the rule does not hold.' }];
+  return [];
+}
 
 /** A rule's value as its field shows it. */
 export function valueOf(rules: LabRules, { name, unit = 1 }: RuleField): string {
@@ -56,7 +68,7 @@ export function rulesFrom(before: LabRules, data: FormData): LabRules {
     open_hours: data.has('always') ? null : { from: `${text('opens')}:00`, to: `${text('closes')}:00` },
     closures: text('closures').split(/[\s,;]+/).filter((date) => date !== ''),
   };
-  for (const one of FIELDS.filter(({ name }) => name in before)) {
+  for (const one of fieldsOf(before)) {
     if (one.kind === 'switch') rules[one.name] = data.has(one.name);
     else if (text(one.name) === '') rules[one.name] = null;
     else rules[one.name] = Math.round(Number(text(one.name)) * (one.unit ?? 1));

@@ -1,19 +1,88 @@
-import { expect, test } from '@playwright/test';
-import { firstFrame, openWatch, signIn } from '../support/console.js';
+import { expect, test, type Browser, type Page } from '@playwright/test';
+import { ask, signedIn } from '../support/console.js';
 import { Demo } from '../support/demo.js';
 
-/** Writes docs/console.png, the picture in the README. */
-test('the watch page', async ({ page }) => {
-  const demo = await Demo.start(5);
-  try {
-    await page.setViewportSize({ width: 1120, height: 860 });
-    await signIn(page, demo, demo.account('viewer'));
-    const first = firstFrame(page);
-    await openWatch(page, demo.facts.booking.id);
-    await first;
-    await expect(page.locator('curfew-viewer').getByText(/^\d+ ms$/)).toBeVisible();
-    await page.screenshot({ path: '../../docs/console.png' });
-  } finally {
-    await demo.stop();
+/** Writes docs/images/*.png, the pictures in the README and in docs/CONSOLE.md. */
+const FOLDER = '../../docs/images';
+const HOUR_MS = 3_600_000;
+const DESK = { width: 1180, height: 800 };
+const PHONE = { width: 360, height: 720 };
+
+let demo: Demo;
+test.beforeAll(async ({ browser }) => {
+  demo = await Demo.start(40);
+  await fill(browser);
+});
+test.afterAll(() => demo?.stop());
+
+/** Books what makes a week look like one. */
+async function fill(browser: Browser): Promise<void> {
+  const [turtle, arm] = demo.facts.robots.map(({ id }) => id);
+  const hour = Math.ceil(Date.now() / HOUR_MS) * HOUR_MS;
+  const plan = {
+    viewer: [[turtle, 3, 2], [turtle, 26, 1], [turtle, 50, 2], [arm, 22, 1]],
+    admin: [[turtle, 6, 1.5], [turtle, 29, 3], [turtle, 73, 2], [turtle, 98, 1], [arm, 2, 1], [arm, 4, 2]],
+  } as const;
+  for (const role of ['viewer', 'admin'] as const) {
+    const page = await browser.newPage();
+    await signedIn(page, demo, role);
+    await page.goto(demo.facts.url);
+    for (const [robot, from, hours] of plan[role]) {
+      const startsAt = hour + from * HOUR_MS;
+      const window = { starts_at: new Date(startsAt).toISOString(), ends_at: new Date(startsAt + hours * HOUR_MS).toISOString() };
+      await ask(page, '/bookings', { robot_id: robot, ...window });
+    }
+    await page.close();
   }
+}
+
+async function open(page: Page, role: 'admin' | 'viewer', at: string): Promise<void> {
+  await signedIn(page, demo, role);
+  await page.goto(`${demo.facts.url}/#/${at}`);
+  await expect(page.locator('.skeleton')).toHaveCount(0);
+}
+
+/** Presses a free slot that is in sight. */
+async function choose(page: Page): Promise<void> {
+  const box = await page.locator('.cal-scroll').boundingBox();
+  if (box === null) throw new Error('the calendar is not shown');
+  await page.mouse.click(box.x + box.width * 0.6, box.y + Math.min(box.height - 40, 150));
+  await expect(page.getByRole('button', { name: /^Book / })).toBeVisible();
+}
+
+test('the calendar', async ({ page }) => {
+  await page.setViewportSize(DESK);
+  await open(page, 'viewer', `calendar/${demo.facts.robots[0]?.id}`);
+  await choose(page);
+  await page.screenshot({ path: `${FOLDER}/calendar.png` });
+});
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`the watch page, ${colorScheme}`, async ({ page }) => {
+    await page.setViewportSize({ ...DESK, height: 880 });
+    await page.emulateMedia({ colorScheme });
+    await open(page, 'viewer', `watch/${demo.facts.booking.id}`);
+    await expect(page.locator('curfew-viewer').getByText(/^\d+ ms$/)).toBeVisible();
+    await page.screenshot({ path: `${FOLDER}/watch-${colorScheme}.png` });
+  });
+}
+
+test('my bookings', async ({ page }) => {
+  await page.setViewportSize({ ...DESK, height: 640 });
+  await open(page, 'viewer', 'bookings');
+  await page.screenshot({ path: `${FOLDER}/bookings.png` });
+});
+
+test('the fleet', async ({ page }) => {
+  await page.setViewportSize({ ...DESK, height: 420 });
+  await open(page, 'admin', 'admin/robots');
+  await page.screenshot({ path: `${FOLDER}/fleet.png` });
+});
+
+test('a phone', async ({ page }) => {
+  await page.setViewportSize(PHONE);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await open(page, 'viewer', `calendar/${demo.facts.robots[1]?.id}`);
+  await choose(page);
+  await page.screenshot({ path: `${FOLDER}/phone.png` });
 });

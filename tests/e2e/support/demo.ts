@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { watch } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -34,9 +34,10 @@ export class Demo {
     readonly facts: DemoFacts,
   ) {}
 
-  static async start(minutes: number): Promise<Demo> {
+  /** @param address this machine's, for the one port of HTTP and the one of media, each a free one */
+  static async start(minutes: number, address = '127.0.0.1'): Promise<Demo> {
     const folder = await mkdtemp(join(tmpdir(), 'curfew-e2e-'));
-    const { child, facts } = await launch(folder, minutes, '127.0.0.1:0');
+    const { child, facts } = await launch(folder, minutes, `${address}:0`);
     return new Demo(child, folder, facts);
   }
 
@@ -75,6 +76,14 @@ export class Demo {
     await end(this.process, 'SIGTERM');
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** An address of this machine that is not its loopback: Firefox finds no path to that one. */
+export function ownAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const found = all.find(({ family, internal }) => family === 'IPv4' && !internal);
+  if (found === undefined) throw new Error('this machine has no IPv4 address but its loopback');
+  return found.address;
 }
 
 async function launch(folder: string, minutes: number, listen: string): Promise<{ child: ChildProcess; facts: DemoFacts }> {

@@ -26,6 +26,8 @@ export interface Robot {
   publishing?: boolean;
   cameras: string[];
   maintenance?: boolean;
+  /** The maintenance that is or comes next; without an end until somebody ends it. */
+  next_maintenance?: { starts_at: string; ends_at: string | null } | null;
   emergency_stop?: boolean;
   retired?: boolean;
   /** When it was last heard of; for admins. */

@@ -10,6 +10,8 @@ export interface Target {
   name: string;
   type: string;
   robots: readonly string[];
+  /** When the robot is or will be under maintenance; `endsAt` is infinite until somebody ends it. */
+  maintenance: Span | null;
 }
 
 export interface Block extends Span {
@@ -48,8 +50,15 @@ export function targetsOf(robots: readonly Robot[]): Target[] {
         name: `Any ${type}`,
         type,
         robots: members.map(({ id }) => id),
+        maintenance: null,
       })),
-    ...robots.map(({ id, name, type }) => ({ key: `robot:${id}`, name, type, robots: [id] })),
+    ...robots.map((robot) => ({
+      key: `robot:${robot.id}`,
+      name: robot.name,
+      type: robot.type,
+      robots: [robot.id],
+      maintenance: maintenanceOf(robot),
+    })),
   ];
 }
 
@@ -70,6 +79,7 @@ export function columnOf(
   const taken = [
     ...concerning.filter(({ mine }) => mine).map((slot) => block(slot, true, 'Yours')),
     ...others.map((slot) => block(slot, false, slot.name ?? 'Taken')),
+    ...maintained(target, from, to),
     ...(single ? [] : allTaken(concerning, target.robots.length).map((span) => block(span, false, 'All taken'))),
   ].sort((a, b) => a.startsAt - b.startsAt);
   const free = (offered?.available_slots ?? [])
@@ -94,7 +104,8 @@ export function objection(draft: Draft, blocks: readonly Block[], times: LabTime
   if (draft.endsAt <= now) return 'This time is over.';
   const other = blocks.find((block) => overlaps(block, draft));
   if (other !== undefined) {
-    return other.mine ? 'You have a booking at this time.' : `Taken from ${clock(other.startsAt, times.zone)} to ${clock(other.endsAt, times.zone)}.`;
+    const hours = `from ${clock(other.startsAt, times.zone)} to ${clock(other.endsAt, times.zone)}`;
+    return other.mine ? 'You have a booking at this time.' : `${other.text}, ${hours}.`;
   }
   if (draft.endsAt - draft.startsAt > times.longestMinutes * 60_000) return `At most ${times.longestMinutes} minutes can be booked at once.`;
   return null;
@@ -125,6 +136,18 @@ export function closedOn(date: string, times: LabTimes): Span[] {
     { startsAt: from, endsAt: opens },
     { startsAt: closes, endsAt: to },
   ].filter(({ startsAt, endsAt }) => endsAt > startsAt);
+}
+
+function maintenanceOf({ next_maintenance: span }: Robot): Span | null {
+  if (span === undefined || span === null) return null;
+  return { startsAt: Date.parse(span.starts_at), endsAt: span.ends_at === null ? Infinity : Date.parse(span.ends_at) };
+}
+
+/** The part of a target's maintenance that is on this day. */
+function maintained({ maintenance }: Target, from: number, to: number): Block[] {
+  if (maintenance === null || !overlaps(maintenance, { startsAt: from, endsAt: to })) return [];
+  const day = { startsAt: Math.max(from, maintenance.startsAt), endsAt: Math.min(to, maintenance.endsAt) };
+  return [block(day, false, 'Maintenance')];
 }
 
 function block({ startsAt, endsAt }: Span, mine: boolean, text: string): Block {

@@ -5,7 +5,7 @@ import type { LabRules } from '../api/types.js';
 import { api } from '../context.js';
 import { LoadingPage } from '../parts/loading-page.js';
 import { field } from '../parts/page.js';
-import { FIELDS, readRules, valueOf, type RuleField } from '../rules.js';
+import { fieldsOf, readRules, valueOf, type RuleField } from '../rules.js';
 
 /** The lab's rules, each with what it does; a change is a fact in the log. */
 @customElement('curfew-admin-rules')
@@ -26,7 +26,8 @@ export class AdminRulesPage extends LoadingPage {
   }
 
   #form(rules: LabRules): TemplateResult {
-    const groups = [...new Set(FIELDS.map(({ group }) => group))];
+    const fields = fieldsOf(rules);
+    const groups = [...new Set(fields.map(({ group }) => group))];
     return html`
       <form class="form" @submit=${this.#submit} @input=${() => (this.dirty = true)}>
         <fieldset class="card form">
@@ -37,7 +38,7 @@ export class AdminRulesPage extends LoadingPage {
           (group) => html`
             <fieldset class="card form">
               <legend><h2>${group}</h2></legend>
-              <div class="fields">${FIELDS.filter((one) => one.group === group && one.name in rules).map((one) => this.#field(one, rules))}</div>
+              <div class="fields">${fields.filter((one) => one.group === group).map((one) => this.#field(one, rules))}</div>
             </fieldset>
           `,
         )}
@@ -66,7 +67,7 @@ export class AdminRulesPage extends LoadingPage {
         <label>
           Time zone <input name="zone" .value=${rules.zone} list="zones" autocomplete="off" required />
           <datalist id="zones">${Intl.supportedValuesOf('timeZone').map((zone) => html`<option value=${zone}></option>`)}</datalist>
-          <small>Hours, days and quotas are counted in it, with its summer time.</small>
+          <small>Hours and days are counted in it, with its summer time.</small>
         </label>
       </div>
       <label>

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import type { AvailableSlots, Robot } from '../api/types.js';
+import { keyed } from './keys.js';
+import { columnOf, hoursShown, labTimes, objection, targetsOf, within, type LabTimes } from './model.js';
+
+const at = (hour: number, minute = 0) => Date.UTC(2027, 5, 1, hour, minute);
+const rfc = (hour: number) => new Date(at(hour)).toISOString();
+const robot = (id: string, more: Partial<Robot> = {}): Robot => ({ id, name: id.toUpperCase(), type: 'turtle', online: true, cameras: [], ...more });
+const slot = (robot_id: string, from: number, to: number, mine = false, name?: string) => ({
+  robot_id,
+  starts_at: rfc(from),
+  ends_at: rfc(to),
+  mine,
+  ...(name === undefined ? {} : { name }),
+});
+const offered: AvailableSlots = {
+  date: '2027-06-01',
+  robot_type: 'turtle',
+  available_slots: [9, 10, 11, 12].map((hour) => ({ starts_at: rfc(hour), ends_at: rfc(hour + 1) })),
+  working_hours: { start: '09:00', end: '18:00' },
+  max_session_duration: 2,
+  slot_duration: 1,
+  zone: 'UTC',
+};
+const times: LabTimes = labTimes(offered);
+
+describe('what can be booked', () => {
+  it('is each robot, and each type that has several', () => {
+    expect(targetsOf([robot('a'), robot('b'), robot('c', { type: 'arm' })]).map(({ key }) => key)).toEqual(['type:turtle', 'robot:a', 'robot:b', 'robot:c']);
+  });
+
+  it('is what the lab offers and this robot has free', () => {
+    const [, a, b] = targetsOf([robot('a'), robot('b')]);
+    const schedule = [slot('a', 9, 10), slot('b', 11, 12, true)];
+    const first = columnOf(a!, '2027-06-01', schedule, offered, 'UTC');
+    expect(first.free.map(({ startsAt }) => startsAt)).toEqual([at(10), at(11), at(12)]);
+    expect(first.blocks).toEqual([{ startsAt: at(9), endsAt: at(10), mine: false, text: 'Taken' }]);
+    const second = columnOf(b!, '2027-06-01', schedule, offered, 'UTC');
+    expect(second.blocks).toEqual([{ startsAt: at(11), endsAt: at(12), mine: true, text: 'Yours' }]);
+  });
+
+  it('of a type is gone when every robot of it is', () => {
+    const [any] = targetsOf([robot('a'), robot('b')]);
+    const one = columnOf(any!, '2027-06-01', [slot('a', 9, 12), slot('b', 10, 11)], offered, 'UTC');
+    expect(one.blocks).toEqual([{ startsAt: at(10), endsAt: at(11), mine: false, text: 'All taken' }]);
+  });
+
+  it('names others only where they are told', () => {
+    const [a] = targetsOf([robot('a')]);
+    expect(columnOf(a!, '2027-06-01', [slot('a', 9, 10, false, 'Vera')], offered, 'UTC').blocks[0]?.text).toBe('Vera');
+  });
+
+  it('is not a robot under maintenance', () => {
+    const [a] = targetsOf([robot('a', { next_maintenance: { starts_at: rfc(10), ends_at: null } })]);
+    const column = columnOf(a!, '2027-06-01', [], offered, 'UTC');
+    expect(column.free.map(({ startsAt }) => startsAt)).toEqual([at(9)]);
+    const draft = { column: 'robot:a', startsAt: at(11), endsAt: at(12) };
+    expect(objection(draft, column.blocks, times, at(8))).toBe('Maintenance, from 10:00 to 00:00.');
+  });
+});
+
+describe('a choice', () => {
+  const taken = [{ startsAt: at(10), endsAt: at(11), mine: false, text: 'Taken' }];
+  const draft = (from: number, to: number) => ({ column: 'robot:a', startsAt: at(from), endsAt: at(to) });
+
+  it('is told what is wrong with it', () => {
+    expect(objection(draft(9, 10), taken, times, at(8))).toBeNull();
+    expect(objection(draft(9, 11), taken, times, at(8))).toBe('Taken, from 10:00 to 11:00.');
+    expect(objection(draft(9, 10), [], times, at(10))).toBe('This time is over.');
+    expect(objection(draft(12, 15), [], times, at(8))).toBe('At most 120 minutes can be booked at once.');
+  });
+
+  it('stops where something is taken, and begins nowhere inside it', () => {
+    expect(within(draft(9, 13), at(9), taken)).toEqual(draft(9, 10));
+    expect(within(draft(9, 13), at(12), taken)).toEqual(draft(11, 13));
+    expect(within(draft(10, 11), at(10, 30), taken)).toBeNull();
+  });
+
+  it('shows the open hours with a little around them', () => {
+    expect(hoursShown(times)).toEqual({ from: 480, to: 1140 });
+    expect(hoursShown({ ...times, open: null })).toEqual({ from: 0, to: 1440 });
+  });
+});
+
+describe('the keys', () => {
+  const [a] = targetsOf([robot('a')]);
+  const columns = [columnOf(a!, '2027-06-01', [], offered, 'UTC')];
+  const choosing = { columns, times, bounds: { zone: 'UTC', step: 15, longest: 120 }, now: at(9, 30), view: 'week' as const };
+  const draft = { column: 'robot:a', startsAt: at(10), endsAt: at(11) };
+  const press = (key: string, shiftKey = false, chosen: typeof draft | null = draft) => keyed({ key, shiftKey }, { ...choosing, draft: chosen });
+
+  it('begin with the first free slot that is not over', () => {
+    expect(press('ArrowDown', false, null)?.draft).toEqual({ column: 'robot:a', startsAt: at(9), endsAt: at(10) });
+  });
+
+  it('move, lengthen, book and drop', () => {
+    expect(press('ArrowDown')?.draft).toMatchObject({ startsAt: at(10, 15), endsAt: at(11, 15) });
+    expect(press('ArrowDown', true)?.draft).toMatchObject({ startsAt: at(10), endsAt: at(11, 15) });
+    expect(press('Enter')).toEqual({ book: true });
+    expect(press('Escape')).toEqual({ draft: null });
+    expect(press('Tab')).toBeNull();
+  });
+
+  it('leave the days shown at their ends', () => {
+    expect(press('ArrowRight')).toMatchObject({ step: 1, draft: { startsAt: at(34) } });
+    expect(press('PageUp')).toMatchObject({ step: -1 });
+  });
+});
