@@ -13,7 +13,7 @@ CURFEW_RELEASE := $(CARGO_TARGET_DIR)/release/curfew
 CONSOLE_SOURCES := $(shell find src/console -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench build setup e2e fuzz clean
+.PHONY: help demo test check bench build setup e2e fuzz soak clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,6 +44,10 @@ check: setup-build src/console/dist/index.html ## formatting, lints, import dire
 bench: setup-bench src/console/dist/index.html tests/e2e/node_modules/.installed ## measure: the cut (from a packet capture), joins, restarts, appends
 	cargo build --locked --release --bin curfew
 	CURFEW_BIN=$(CURFEW_RELEASE) scripts/bench
+
+soak: setup-build src/console/dist/index.html ## let people come and go and watch what grows (MINUTES=10)
+	cargo build --locked --release --bin curfew
+	CURFEW_BIN=$(CURFEW_RELEASE) scripts/soak $(if $(filter command line environment,$(origin MINUTES)),$(MINUTES),10)
 
 fuzz: setup-fuzz ## run every fuzz target (RUNS=2000000 each), or one (TARGET=signaling)
 	scripts/fuzz $(RUNS) $(TARGET)

@@ -195,15 +195,17 @@ impl RunningApp {
     }
 }
 
-/// Returns at Ctrl-C or SIGTERM.
-pub async fn until_told_to_stop() -> anyhow::Result<()> {
+/// Listens for Ctrl-C and SIGTERM from now on; what it gives is ready at the first. To be called before anybody is told that
+/// the server is there: until then a signal ends the process without a goodbye.
+pub fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => tracing::info!("interrupted; stopping"),
-        _ = terminate.recv() => tracing::info!("told to terminate; stopping"),
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => tracing::info!("interrupted; stopping"),
+            _ = terminate.recv() => tracing::info!("told to terminate; stopping"),
+        }
+    })
 }
 
 /// Where a running server of this data folder listens for the command line.

@@ -43,7 +43,10 @@ pub fn tokens(input: &[u8]) {
     };
     assert!(tokens.bearer(&signed_with(b"somebody else's key"), now()).is_err());
     if let Ok(bearer) = tokens.bearer(&signed_with(KEY), now()) {
-        let read = |text| serde_json::from_slice::<Value>(text).expect("it was taken, so it is JSON");
+        // Members that are skipped need not even be UTF-8.
+        let read = |text| -> Value {
+            serde_json::from_str(&String::from_utf8_lossy(text)).expect("it was taken, so it is JSON")
+        };
         let (header, claims) = (read(header), read(claims));
         assert_eq!(header["alg"], "HS256");
         assert_eq!(claims["sub"].as_str().and_then(|sub| sub.parse().ok()), Some(bearer.subject));

@@ -21,7 +21,7 @@ use super::data_folder::DataFolder;
 use super::output;
 use crate::actors::{NewBooking, Principal, RobotChoice};
 use crate::agent::{self, AgentConfig, Source, SourceKind};
-use crate::app::{App, RunningApp, socket_of, until_told_to_stop};
+use crate::app::{App, RunningApp, socket_of, told_to_stop};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::protocol::millis;
@@ -94,16 +94,17 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
     let config = Config { listen: args.listen, data: folder.clone(), ..Config::default() };
     let app = App::start(with_media_port(config), Arc::clone(&clock)).await?;
+    let told = told_to_stop()?;
     let (stop, stopping) = watch::channel(false);
     let outcome = show(&args, &folder, &app, &clock, &stopping).await;
     let outcome = match outcome {
         Ok(agents) => {
-            let told = until_told_to_stop().await;
+            told.await;
             stop.send_replace(true);
             for agent in agents {
                 let _ = agent.await;
             }
-            told
+            Ok(())
         }
         Err(error) => Err(error),
     };

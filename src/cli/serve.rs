@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::app::{App, RunningApp, until_told_to_stop};
+use crate::app::{App, RunningApp, told_to_stop};
 use crate::cli::output;
 use crate::clock::SystemClock;
 use crate::config::{Config, Flags};
@@ -41,9 +41,10 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(config.as_deref(), &Flags { listen, data, zone, public_url })?;
     telemetry::start(&config.log);
     let app = App::start(config, SystemClock::shared()).await?;
+    let told = told_to_stop()?;
     let outcome = greet(&app).await;
     if outcome.is_ok() {
-        until_told_to_stop().await?;
+        told.await;
     }
     app.shutdown().await;
     outcome.map(|()| ExitCode::SUCCESS)

@@ -387,7 +387,11 @@ impl Connection {
         self.say(&ServerMessage::error(code, words)).await
     }
 
+    /// Says why not. Whoever passes a limit is sent away as well.
     async fn refused(&self, refused: &Refused) -> ControlFlow<()> {
+        if refused.reason == Reason::RateLimited {
+            return self.refuse_and_close(refused.reason.code(), &refused.detail).await;
+        }
         self.error(refused.reason.code(), &refused.detail).await
     }
 

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
+use crate::outside::server::{Server, tail};
 use crate::support::{Client, PASSWORD, TestApp};
+use rustix::process::Signal;
 
 async fn curfew(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_curfew")).args(args).output().await.expect("runs")
@@ -136,6 +138,9 @@ async fn a_server_greets_serves_and_leaves_when_told() {
     assert_eq!(client.post("/auth/redeem", body).await.status, 200);
     let second = curfew(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().expect("text")]).await;
     assert_eq!(second.status.code(), Some(1), "one server at a time");
+    let words = String::from_utf8_lossy(&second.stderr);
+    let holder = format!("in use by process {}", server.id().expect("it runs"));
+    assert!(words.contains(&holder), "it says who has the folder: {words}");
     let pid = server
         .id()
         .and_then(|id| rustix::process::Pid::from_raw(id.try_into().expect("a pid")))
@@ -143,4 +148,30 @@ async fn a_server_greets_serves_and_leaves_when_told() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told");
     assert!(server.wait().await.expect("ends").success());
     assert!(!data.join("admin.sock").exists());
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_a_server_as_well_as_it_can_be() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let server = Server::start(&data, folder.path()).await;
+    assert!(server.stop_by(Signal::INT).await, "{}", tail(folder.path()));
+    assert!(!data.join("admin.sock").exists(), "nothing is left behind");
+    let again = Server::start(&data, folder.path()).await;
+    assert!(again.stop().await, "{}", tail(folder.path()));
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let password = folder.path().join("password");
+    std::fs::write(&password, PASSWORD).expect("written");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let url = format!("http://{}", nobody.expect("a free port"));
+    let password = password.to_str().expect("text");
+    let load = ["load", "--server", &url, "--email", "ada@lab.example", "--password-file", password];
+    let output = curfew(&load).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains(&url) && !words.contains("panicked"), "it says whom it could not reach: {words}");
 }

@@ -17,6 +17,8 @@ mod command_line;
 mod crash;
 mod full_disk;
 mod hostile;
+mod limits;
+mod outage;
 #[path = "../support/mod.rs"]
 mod outside;
 mod relay;

@@ -2,17 +2,42 @@
 
 use std::time::Duration;
 
-use curfew::agent;
+use curfew::agent::{self, AgentError};
 use curfew::clock::{BootInstant, Clock, SystemClock};
 use curfew::media::{Media, MediaConfig, MediaEvent, PeerKind, PeerSpec};
 use curfew_domain::{PeerId, RobotId, RoomId};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::support::{ReceivedCamera, Receiver, RobotServer, fact};
 
-fn some_peer(kind: PeerKind, deadline: BootInstant) -> PeerSpec {
+pub(crate) fn some_peer(kind: PeerKind, deadline: BootInstant) -> PeerSpec {
     PeerSpec { peer: PeerId::from(Uuid::from_u128(rand::random())), kind, deadline, decides: false }
+}
+
+/// Runs a robot's agent that publishes the test picture; returns when its media has come in.
+pub(crate) async fn publish(
+    media: &Media,
+    events: &mut mpsc::Receiver<MediaEvent>,
+    robot: RobotId,
+    deadline: BootInstant,
+) -> JoinHandle<Result<(), AgentError>> {
+    let server = RobotServer::start().await;
+    let running =
+        tokio::spawn(agent::run(server.agent(&["test"]), SystemClock::shared(), std::future::pending()));
+    let mut link = server.accept().await;
+    let left = deadline.saturating_since(SystemClock.boot());
+    link.publish(None, u64::try_from(left.as_millis()).expect("short")).await;
+    let offer = link.offer().await;
+    let spec = some_peer(PeerKind::Publisher { robot }, deadline);
+    link.answer(media.answer(spec, offer).await.expect("answered").sdp).await;
+    fact("robot's media", async {
+        while !matches!(events.recv().await, Some(MediaEvent::FirstMedia { .. })) {}
+    })
+    .await;
+    running
 }
 
 async fn watch(media: &Media, robot: RobotId, deadline: BootInstant) -> (Receiver, ReceivedCamera) {
@@ -30,22 +55,10 @@ async fn watch(media: &Media, robot: RobotId, deadline: BootInstant) -> (Receive
 async fn a_robots_picture_reaches_its_viewers_until_the_deadline() {
     let config = MediaConfig { listen: ([127, 0, 0, 1], 0).into(), ..MediaConfig::default() };
     let (media, mut events) = Media::start(config, SystemClock::shared()).expect("starts");
-    let server = RobotServer::start().await;
-    let robot_side =
-        tokio::spawn(agent::run(server.agent(&["test"]), SystemClock::shared(), std::future::pending()));
     let robot = RobotId::from(Uuid::from_u128(7));
     let deadline = SystemClock.boot().saturating_add(Duration::from_secs(4));
     let ends_at = SystemClock.wall_at(deadline);
-    let mut link = server.accept().await;
-    let left = deadline.saturating_since(SystemClock.boot());
-    link.publish(None, u64::try_from(left.as_millis()).expect("short")).await;
-    let offer = link.offer().await;
-    let spec = some_peer(PeerKind::Publisher { robot }, deadline);
-    link.answer(media.answer(spec, offer).await.expect("answered").sdp).await;
-    fact("robot's media", async {
-        while !matches!(events.recv().await, Some(MediaEvent::FirstMedia { .. })) {}
-    })
-    .await;
+    let robot_side = publish(&media, &mut events, robot, deadline).await;
 
     // The second comes in the middle of a stream: without a key frame of its own it would see nothing.
     for _ in 0..2 {

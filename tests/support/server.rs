@@ -74,9 +74,13 @@ impl Server {
     }
 
     /// Asks it to stop; returns whether it said that all went well.
-    pub(crate) async fn stop(mut self) -> bool {
+    pub(crate) async fn stop(self) -> bool {
+        self.stop_by(Signal::TERM).await
+    }
+
+    pub(crate) async fn stop_by(mut self, signal: Signal) -> bool {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        rustix::process::kill_process(pid.expect("it runs"), Signal::TERM).expect("a signal can be sent");
+        rustix::process::kill_process(pid.expect("it runs"), signal).expect("a signal can be sent");
         self.child.wait().await.expect("it ends").success()
     }
 }

@@ -56,7 +56,6 @@ async fn offers(stranger: &Stranger) {
         (&OFFER.replace("a=ice-pwd", "a=no-pwd"), "invalid"),
         (&OFFER.replace("H264", "AV1"), "invalid"),
         (&sections, "invalid"),
-        (&many, "rate_limited"),
     ] {
         signaling.say("offer", sdp_offer(sdp)).await;
         signaling.hear_error(code).await;
@@ -71,6 +70,13 @@ async fn offers(stranger: &Stranger) {
         signaling.say("ice-candidate", candidate.clone()).await;
     }
     signaling.hear_error("rate_limited").await;
+    signaling.hear_close().await;
+    let mut signaling = Signaling::registered(stranger.http, "viewer", &stranger.person.token).await;
+    signaling.say("join-room", json!({ "roomId": stranger.booking })).await;
+    signaling.hear_at_last("joined-room").await;
+    signaling.say("offer", sdp_offer(&many)).await;
+    signaling.hear_error("rate_limited").await;
+    signaling.hear_close().await;
 }
 
 async fn bodies(stranger: &Stranger) {
