@@ -30,5 +30,5 @@ pub use metadata::{Actor, Metadata, MetadataError};
 pub use reason::{Cause, Reason, Refusal, Role};
 pub use robot::{MediaMode, Robot, RobotCommand, RobotError, RobotEvent};
 pub use room::{Room, RoomCommand, RoomError, RoomEvent, RoomKind, Unreported};
-pub use terms::{Displaced, SlotRequest, StoppedBetween, TerminatedPeer, WindowChange};
+pub use terms::{Displaced, PeerQuality, SlotRequest, StoppedBetween, TerminatedPeer, WindowChange};
 pub use window::{Window, WindowError};

@@ -59,12 +59,29 @@ pub struct TerminatedPeer {
     pub bytes: u64,
     /// For a process that died: the interval in which media stopped.
     pub stopped_between: Option<StoppedBetween>,
+    /// How a viewer was served; `None` where the relay cannot tell.
+    pub quality: Option<PeerQuality>,
+}
+
+/// How a viewer's connection was served, from its opening to its end. What it reported lost was before it was mended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerQuality {
+    /// RTP payload, from the first packet to the last; bits per second.
+    pub mean_bitrate_bps: u64,
+    pub lost: u64,
+    pub retransmitted: u64,
+    pub keyframe_requests: u64,
+    /// `None` when no report measured it.
+    pub mean_round_trip_us: Option<u64>,
+    /// As W3C's webrtc-stats counts them, and how long they were in all.
+    pub freezes: u64,
+    pub frozen_ms: u64,
 }
 
 impl TerminatedPeer {
     /// A peer of which nothing is known but that it is gone.
     pub const fn silent(peer_id: PeerId) -> Self {
-        Self { peer_id, lateness_us: 0, packets: 0, bytes: 0, stopped_between: None }
+        Self { peer_id, lateness_us: 0, packets: 0, bytes: 0, stopped_between: None, quality: None }
     }
 }
 

@@ -5,7 +5,7 @@
 
 mod golden_samples;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use curfew_domain::{AccountEvent, BookingEvent, Fact, LabEvent, RobotEvent, RoomEvent};
@@ -18,14 +18,20 @@ fn check(stream: &str, names: &[&str], samples: Vec<Fact>) {
     let sampled: BTreeSet<String> = samples.iter().map(Fact::event_type).collect();
     let known: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(sampled, known, "every event of {stream} needs a sample in golden_samples/{stream}.rs");
+    let mut forms: BTreeMap<String, usize> = BTreeMap::new();
     for fact in samples {
         assert_eq!(fact.aggregate_type(), stream);
-        check_sample(&fact, &folder(stream).join(format!("{}.json", fact.event_type())));
+        let form = forms.entry(fact.event_type()).or_default();
+        *form += 1;
+        // An event that grew has one file for each form that logs hold.
+        let suffix = if *form == 1 { String::new() } else { format!(".{form}") };
+        check_sample(&fact, &folder(stream).join(format!("{}{suffix}.json", fact.event_type())));
     }
     let files: BTreeSet<String> = std::fs::read_dir(folder(stream))
         .expect("the folder of golden files")
         .map(|entry| {
-            entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned()
+            let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+            name.split('.').next().unwrap_or_default().to_owned()
         })
         .collect();
     assert_eq!(files, known, "a golden file without an event: logs that hold it could not be read");

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use curfew_domain::{
-    AccountId, Actor, BookingId, Cause, Fact, PeerId, Recorded, RobotId, RoomEvent, RoomId, RoomKind,
-    StoppedBetween,
+    AccountId, Actor, BookingId, Cause, Fact, PeerId, PeerQuality, Recorded, RobotId, RoomEvent, RoomId,
+    RoomKind, StoppedBetween,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,9 @@ pub struct PeerRow {
     pub packets: u64,
     pub bytes: u64,
     pub stopped_between: Option<StoppedBetween>,
+    /// How a viewer was served; `None` where it was not measured.
+    #[serde(default)]
+    pub quality: Option<PeerQuality>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -145,6 +148,7 @@ impl SessionRow {
             packets,
             bytes,
             stopped_between,
+            quality,
         } = event
         else {
             return;
@@ -164,6 +168,7 @@ impl SessionRow {
                 packets: *packets,
                 bytes: *bytes,
                 stopped_between: *stopped_between,
+                quality: *quality,
             });
         }
     }

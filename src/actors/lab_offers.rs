@@ -15,7 +15,7 @@ use super::refusal::{Answer, Refused};
 use super::room::RoomSide;
 use super::shell::{Shell, hex};
 use crate::clock::BootInstant;
-use crate::media::{PeerKind, PeerSpec};
+use crate::media::{PeerKind, PeerSpec, PeerStats};
 use crate::protocol::IceCandidateInit;
 
 impl Lab {
@@ -77,6 +77,13 @@ impl Lab {
     pub fn candidates(&self, principal: &Principal, peer: PeerId) -> Answer<Vec<IceCandidateInit>> {
         self.owned(principal, peer)?;
         Ok(self.shell.peers.answer(peer).map(|answer| answer.candidates).unwrap_or_default())
+    }
+
+    /// How a peer of the caller's is served; a robot's own connection is not there for this.
+    pub async fn peer_stats(&self, principal: &Principal, peer: PeerId) -> Answer<PeerStats> {
+        self.owned(principal, peer)?;
+        let stats = self.shell.media.peer_stats(peer).await;
+        stats.ok_or_else(|| Refused::not_found("viewer\'s peer connection"))
     }
 
     /// Closes a peer of the caller's.

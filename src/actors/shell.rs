@@ -9,7 +9,8 @@ use actix::ArbiterHandle;
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use curfew_domain::{
-    Actor, Cause, LabRules, Metadata, PeerId, Reason, Refusal, RobotCommand, RobotId, RoomId, TerminatedPeer,
+    Actor, Cause, LabRules, Metadata, PeerId, PeerQuality, Reason, Refusal, RobotCommand, RobotId, RoomId,
+    TerminatedPeer,
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
@@ -27,7 +28,7 @@ use super::refusal::{Answer, Refused};
 use super::registry::{Handle, Registry};
 use super::robot::RobotSide;
 use crate::clock::{BootInstant, SharedClock};
-use crate::media::{Media, MediaError, PeerReport};
+use crate::media::{Media, MediaError, PeerReport, PeerStats};
 use crate::store::{Log, Projector, Reads, Reasons, StoreError};
 
 /// Between two tries of what must be recorded; doubled from the first to the second.
@@ -220,6 +221,7 @@ impl Shell {
             packets: report.packets,
             bytes: report.bytes,
             stopped_between: None,
+            quality: report.stats.as_ref().map(quality),
         }
     }
 
@@ -271,5 +273,19 @@ impl From<MediaError> for Refused {
             MediaError::TooLate => Reason::WindowClosed,
         };
         Self::because(reason, format!("The connection could not be made: {error}."))
+    }
+}
+
+fn quality(stats: &PeerStats) -> PeerQuality {
+    PeerQuality {
+        mean_bitrate_bps: stats.mean_bitrate_bps,
+        lost: stats.lost,
+        retransmitted: stats.retransmitted,
+        keyframe_requests: stats.keyframe_requests,
+        mean_round_trip_us: stats
+            .mean_round_trip
+            .map(|trip| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX)),
+        freezes: stats.freezes,
+        frozen_ms: u64::try_from(stats.frozen.as_millis()).unwrap_or(u64::MAX),
     }
 }

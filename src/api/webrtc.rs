@@ -29,6 +29,9 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new(Method::GET, "/webrtc/candidates/{peer_id}", Access::Any, candidates)
             .about("The server's candidates for one's own peer connection")
             .gives::<Candidates>(StatusCode::OK),
+        Route::new(Method::GET, "/webrtc/peers/{peer_id}/stats", Access::Any, stats)
+            .about("How one's own peer connection is served, as the server sees it")
+            .gives::<Stats>(StatusCode::OK),
         Route::new(Method::DELETE, "/webrtc/peer/{peer_id}", Access::Any, close)
             .about("Closes one's own peer connection")
             .gives_nothing(),
@@ -124,6 +127,43 @@ async fn candidates(call: Call) -> Answer {
     let candidates = call.api.lab.candidates(&call.principal()?, peer_id)?;
     let timestamp = millis::to_string(&call.api.clock.wall());
     Ok(ok(&Candidates { peer_id, count: candidates.len(), candidates, timestamp }))
+}
+
+/// See [`crate::media::PeerStats`].
+#[derive(JsonSchema, Serialize)]
+struct Stats {
+    peer_id: PeerId,
+    packets: u64,
+    bytes: u64,
+    bitrate_bps: u64,
+    lost: u64,
+    loss_permille: u16,
+    /// Null until a report of the viewer's measured it.
+    round_trip_ms: Option<f64>,
+    retransmitted: u64,
+    keyframe_requests: u64,
+    freezes: u64,
+    frozen_ms: u64,
+    timestamp: String,
+}
+
+async fn stats(call: Call) -> Answer {
+    let peer_id = call.id(0, "peer")?;
+    let stats = call.api.lab.peer_stats(&call.principal()?, peer_id).await?;
+    Ok(ok(&Stats {
+        peer_id,
+        packets: stats.packets,
+        bytes: stats.bytes,
+        bitrate_bps: stats.bitrate_bps,
+        lost: stats.lost,
+        loss_permille: stats.loss_permille,
+        round_trip_ms: stats.round_trip.map(|trip| trip.as_secs_f64() * 1_000.0),
+        retransmitted: stats.retransmitted,
+        keyframe_requests: stats.keyframe_requests,
+        freezes: stats.freezes,
+        frozen_ms: u64::try_from(stats.frozen.as_millis()).unwrap_or(u64::MAX),
+        timestamp: millis::to_string(&call.api.clock.wall()),
+    }))
 }
 
 async fn close(call: Call) -> Answer {

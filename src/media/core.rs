@@ -18,7 +18,7 @@ use super::ends::Ends;
 use super::io::{Counting, Io};
 use super::peer::{Happening, Peer};
 use super::robots::Robots;
-use super::stats::MediaStats;
+use super::stats::{MediaStats, PeerStats};
 use super::types::{ClosedWhy, MediaError, MediaEvent, Now, PeerKind, PeerReport};
 use crate::clock::BootInstant;
 use curfew_domain::{PeerId, RobotId, RoomId};
@@ -396,7 +396,8 @@ impl Core {
         self.stats.broken_peers += 1;
         tracing::error!(peer = %id, "the peer's protocol state broke; it is closed");
         if let Some(peer) = self.remove(id) {
-            self.events.push_back(MediaEvent::Closed { report: peer.report(), why: ClosedWhy::Failed });
+            self.events
+                .push_back(MediaEvent::Closed { report: peer.report(), why: ClosedWhy::Failed });
         }
     }
 
@@ -428,6 +429,11 @@ impl Core {
         }
     }
 
+    /// How a viewer is served; `None` where there is no such viewer.
+    pub(super) fn peer_stats(&self, now: Now, id: PeerId) -> Option<PeerStats> {
+        self.peers.get(&id)?.stats(Some(now.mono))
+    }
+
     pub(super) fn stats(&self) -> MediaStats {
         let mut stats = self.stats;
         for peer in self.peers.values() {
@@ -436,7 +442,7 @@ impl Core {
                 PeerKind::Viewer { .. } => stats.viewers += 1,
             }
             stats.refused_by_gate += peer.gate.refused;
-            stats.dropped_queue += peer.report().dropped.saturating_sub(peer.gate.refused);
+            stats.dropped_queue += peer.dropped_from_queue();
         }
         stats
     }

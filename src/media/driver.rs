@@ -15,7 +15,7 @@ use super::core::Core;
 use super::io::{Io, Sent};
 use super::peer::Peer;
 use super::socket::Socket;
-use super::stats::MediaStats;
+use super::stats::{MediaStats, PeerStats};
 use super::types::{MediaError, MediaEvent, Now, PeerReport};
 use crate::clock::{BootInstant, SharedClock};
 
@@ -37,6 +37,7 @@ pub(super) enum Command {
     ClosePeer(PeerId, Option<Arc<str>>, oneshot::Sender<Option<PeerReport>>),
     CloseRobot(RobotId, oneshot::Sender<Option<PeerReport>>),
     Stats(oneshot::Sender<MediaStats>),
+    PeerStats(PeerId, oneshot::Sender<Option<PeerStats>>),
     Shutdown(oneshot::Sender<Vec<PeerReport>>),
 }
 
@@ -193,6 +194,7 @@ impl Driver {
             Command::ClosePeer(peer, text, reply) => drop(reply.send(core.close(peer, text.as_deref()))),
             Command::CloseRobot(robot, reply) => drop(reply.send(core.close_robot(robot))),
             Command::Stats(reply) => drop(reply.send(core.stats())),
+            Command::PeerStats(peer, reply) => drop(reply.send(core.peer_stats(now, peer))),
             Command::Shutdown(reply) => drop(reply.send(Vec::new())),
         }
     }

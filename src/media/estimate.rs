@@ -49,9 +49,12 @@ impl Estimate {
     }
 }
 
-/// How much is sent a second, over the last whole second.
+/// How much is sent a second, over the last whole second and in all.
 #[derive(Debug)]
 pub(super) struct Rate {
+    total: u64,
+    first_at: Option<Instant>,
+    last_at: Option<Instant>,
     since: Instant,
     bytes: u64,
     bps: u64,
@@ -61,26 +64,43 @@ const RATE_OVER: Duration = Duration::from_secs(1);
 
 impl Rate {
     pub(super) fn new(now: Instant) -> Self {
-        Self { since: now, bytes: 0, bps: 0 }
+        Self { total: 0, first_at: None, last_at: None, since: now, bytes: 0, bps: 0 }
     }
 
     pub(super) fn add(&mut self, now: Instant, bytes: usize) {
         self.settle(now);
         self.bytes += bytes as u64;
+        self.total += bytes as u64;
+        self.first_at.get_or_insert(now);
+        self.last_at = Some(now);
     }
 
-    /// Bits per second.
-    pub(super) fn bps(&mut self, now: Instant) -> u64 {
-        self.settle(now);
-        self.bps
+    pub(super) fn last_at(&self) -> Option<Instant> {
+        self.last_at
+    }
+
+    /// Bits per second: of the last whole second, or since then where less came.
+    pub(super) fn bps(&self, now: Instant) -> u64 {
+        self.over(now).unwrap_or(self.bps)
+    }
+
+    /// The rate of the second that is counted, once it is over.
+    fn over(&self, now: Instant) -> Option<u64> {
+        let passed = now.saturating_duration_since(self.since);
+        let ms = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+        (passed >= RATE_OVER).then(|| self.bytes.saturating_mul(8_000) / ms)
+    }
+
+    /// Bits per second from the first packet to the last; zero of less than a second.
+    pub(super) fn mean_bps(&self) -> u64 {
+        let span = self.last_at.zip(self.first_at).map(|(last, first)| last.saturating_duration_since(first));
+        let ms = span.filter(|span| *span >= RATE_OVER).map(|span| span.as_millis());
+        ms.map_or(0, |ms| u64::try_from(u128::from(self.total) * 8_000 / ms).unwrap_or(u64::MAX))
     }
 
     fn settle(&mut self, now: Instant) {
-        let passed = now.saturating_duration_since(self.since);
-        if passed >= RATE_OVER {
-            let ms = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
-            self.bps = self.bytes.saturating_mul(8_000) / ms;
-            (self.since, self.bytes) = (now, 0);
+        if let Some(bps) = self.over(now) {
+            (self.bps, self.since, self.bytes) = (bps, now, 0);
         }
     }
 }
@@ -138,6 +158,8 @@ mod tests {
             rate.add(now + Duration::from_millis(ms), 125);
         }
         assert_eq!(rate.bps(now + SECOND), 1_000_000);
-        assert_eq!(rate.bps(now + 3 * SECOND), 0);
+        assert_eq!(rate.bps(now + 4 * SECOND), 250_000, "nothing more came");
+        rate.add(now + 2 * SECOND, 125_000);
+        assert_eq!(rate.mean_bps(), 1_000_000);
     }
 }

@@ -15,7 +15,7 @@ use super::config::MediaConfig;
 use super::core::{ClosingText, Core};
 use super::driver::{Command, Driver, Link, WAKER};
 use super::socket::Socket;
-use super::stats::MediaStats;
+use super::stats::{MediaStats, PeerStats};
 use super::types::{Answer, MediaError, MediaEvent, Now, PeerReport, PeerSpec};
 use crate::clock::{BootInstant, SharedClock};
 use crate::protocol::{IceCandidateInit, ServerMessage, SessionEnded};
@@ -131,6 +131,11 @@ impl Media {
 
     pub async fn stats(&self) -> MediaStats {
         self.ask(Command::Stats).await.unwrap_or_default()
+    }
+
+    /// How a viewer is served; `None` where there is no such viewer.
+    pub async fn peer_stats(&self, peer: PeerId) -> Option<PeerStats> {
+        self.ask(|reply| Command::PeerStats(peer, reply)).await.ok().flatten()
     }
 
     /// Ends every peer and the thread; the reports of those that were left.

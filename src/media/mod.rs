@@ -22,6 +22,7 @@ mod estimate;
 mod extensions;
 mod feedback;
 mod forward;
+mod freezes;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod gate;
@@ -49,5 +50,5 @@ mod tests;
 
 pub use config::MediaConfig;
 pub use handle::Media;
-pub use stats::MediaStats;
+pub use stats::{MediaStats, PeerStats};
 pub use types::{Answer, ClosedWhy, MediaError, MediaEvent, PeerKind, PeerReport, PeerSpec};

@@ -27,6 +27,7 @@ use super::paths::{Path, Paths};
 use super::publisher::Publisher;
 use super::sender_reports::Reading;
 use super::session::Session;
+use super::stats::PeerStats;
 use super::types::{ClosedWhy, Now, PeerKind, PeerReport};
 use super::viewer::{Answered, Viewer};
 
@@ -465,11 +466,22 @@ impl Peer {
         last.extend(self.outbox.take());
     }
 
-    pub(super) fn report(&self) -> PeerReport {
-        let queue = match &self.role {
+    /// How a viewer is served, now or when it was sent something last; `None` of a robot's connection.
+    pub(super) fn stats(&self, now: Option<Instant>) -> Option<PeerStats> {
+        let Role::Viewer(viewer) = &self.role else { return None };
+        Some(PeerStats { packets: self.gate.packets, bytes: self.gate.bytes, ..viewer.stats(now) })
+    }
+
+    /// Packets that a viewer's full queues dropped.
+    pub(super) fn dropped_from_queue(&self) -> u64 {
+        let waiting = match &self.role {
             Role::Viewer(viewer) => viewer.dropped(),
             Role::Publisher(_) => 0,
         };
+        waiting + self.outbox.dropped
+    }
+
+    pub(super) fn report(&self) -> PeerReport {
         PeerReport {
             peer: self.id,
             kind: self.kind,
@@ -478,7 +490,8 @@ impl Peer {
             lateness: self.gate.lateness(),
             packets: self.gate.packets,
             bytes: self.gate.bytes,
-            dropped: queue + self.outbox.dropped + self.gate.refused,
+            dropped: self.dropped_from_queue() + self.gate.refused,
+            stats: self.stats(None),
         }
     }
 }

@@ -1,11 +1,18 @@
 //! Sender reports for one viewer's stream (RFC 3550, 6.4.1): the robot's own pairs of wall clock and RTP clock, carried over
-//! to the viewer's timestamps, so that sound and pictures can be played together.
+//! to the viewer's timestamps, so that sound and pictures can be played together; and the round trips they measure.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
 
 use super::forward::{Rewriter, Source};
+
+/// Reports that a viewer may still refer to.
+const MAX_SENT: usize = 4;
+/// No path takes longer; what says so has its clocks wrong.
+const MAX_ROUND_TRIP: Duration = Duration::from_secs(30);
 
 /// Two clocks of a robot at one instant, as its sender report of a stream told them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +38,13 @@ pub(super) struct Reporter {
     reading: Option<Reading>,
     packets: u32,
     octets: u32,
+    /// The middle of the NTP time of a report, and when it was sent.
+    sent: VecDeque<(u32, Instant)>,
 }
 
 impl Reporter {
     pub(super) fn new() -> Self {
-        Self { reading: None, packets: 0, octets: 0 }
+        Self { reading: None, packets: 0, octets: 0, sent: VecDeque::new() }
     }
 
     pub(super) fn count(&mut self, octets: usize) {
@@ -52,7 +61,7 @@ impl Reporter {
     }
 
     /// The report that is true at `now`; `None` before the stream began, and while a new source has not reported yet.
-    pub(super) fn report(&self, now: Instant, wall: Wall, rewriter: &Rewriter) -> Option<SenderReport> {
+    pub(super) fn report(&mut self, now: Instant, wall: Wall, rewriter: &Rewriter) -> Option<SenderReport> {
         if self.packets == 0 {
             return None;
         }
@@ -65,6 +74,10 @@ impl Reporter {
             }
             Wall::Since(start) => (ntp(now.saturating_duration_since(start)), rewriter.timestamp_at(now)?),
         };
+        if self.sent.len() == MAX_SENT {
+            self.sent.pop_front();
+        }
+        self.sent.push_back((middle(ntp_time), now));
         Some(SenderReport {
             ssrc: rewriter.ssrc(),
             ntp_time,
@@ -74,6 +87,18 @@ impl Reporter {
             ..Default::default()
         })
     }
+
+    /// How long a report and its echo took on the way (RFC 3550, 6.4.1: LSR and DLSR), by this clock alone.
+    pub(super) fn round_trip(&self, now: Instant, echo: &ReceptionReport) -> Option<Duration> {
+        let (_, at) = self.sent.iter().find(|(id, _)| *id == echo.last_sender_report)?;
+        let held = Duration::from_secs_f64(f64::from(echo.delay) / 65_536.0);
+        now.saturating_duration_since(*at).checked_sub(held).filter(|trip| *trip < MAX_ROUND_TRIP)
+    }
+}
+
+/// The middle of an NTP time, by which a receiver report refers to it (RFC 3550, 6.4.1: LSR).
+fn middle(ntp: u64) -> u32 {
+    (ntp >> 16) as u32
 }
 
 /// A length of time in NTP format.
@@ -131,9 +156,23 @@ mod tests {
     #[test]
     fn without_a_robots_clock_the_time_since_the_beginning_serves() {
         let now = Instant::now();
-        let (reporter, rewriter, first) = begun(now);
+        let (mut reporter, rewriter, first) = begun(now);
         let later = now + Duration::from_secs(2);
         let report = reporter.report(later, Wall::Since(now), &rewriter).expect("a report");
         assert_eq!((report.ntp_time, report.rtp_time), (2 << 32, first.wrapping_add(96_000)));
+    }
+
+    #[test]
+    fn an_echo_measures_the_round_trip_without_what_the_viewer_held_it() {
+        let now = Instant::now();
+        let (mut reporter, rewriter, _) = begun(now);
+        let report = reporter.report(now, Wall::Since(now - Duration::from_secs(7)), &rewriter);
+        let id = middle(report.expect("a report").ntp_time);
+        let echo = ReceptionReport { last_sender_report: id, delay: 65_536, ..Default::default() };
+        let back = now + Duration::from_millis(1_080);
+        assert_eq!(reporter.round_trip(back, &echo), Some(Duration::from_millis(80)));
+        assert_eq!(reporter.round_trip(now, &echo), None, "sooner than it was held");
+        let unknown = ReceptionReport { last_sender_report: id ^ 1, ..Default::default() };
+        assert_eq!(reporter.round_trip(back, &unknown), None);
     }
 }

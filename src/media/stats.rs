@@ -1,4 +1,6 @@
-//! Counters of the media plane.
+//! Counters of the media plane, and of each viewer's connection.
+
+use std::time::Duration;
 
 /// Totals since the start, and how many peers there are now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,4 +34,29 @@ pub struct MediaStats {
     pub send_errors: u64,
     /// Peers closed because their protocol state broke; more than zero is a bug.
     pub broken_peers: u64,
+}
+
+/// How a viewer is served. What it reports of losses is before they were mended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerStats {
+    /// RTP and RTCP datagrams sent, retransmissions included, and their bytes without UDP and IP headers.
+    pub packets: u64,
+    pub bytes: u64,
+    /// RTP payload sent in the last whole second, in bits per second.
+    pub bitrate_bps: u64,
+    /// As [`Self::bitrate_bps`], over the time from the first packet to the last.
+    pub mean_bitrate_bps: u64,
+    /// Packets that the viewer reported lost.
+    pub lost: u64,
+    /// Thousandths of what was sent, in the report that came last.
+    pub loss_permille: u16,
+    /// As the report that came last measured it, and the mean.
+    pub round_trip: Option<Duration>,
+    pub mean_round_trip: Option<Duration>,
+    pub retransmitted: u64,
+    /// PLI and FIR of the viewer.
+    pub keyframe_requests: u64,
+    /// Freezes of all its pictures (W3C webrtc-stats, `freezeCount`), as frames were sent on, and how long they were.
+    pub freezes: u64,
+    pub frozen: Duration,
 }

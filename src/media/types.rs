@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use curfew_domain::{PeerId, RobotId, RoomId};
 use thiserror::Error;
 
+use super::stats::PeerStats;
 use crate::clock::BootInstant;
 use crate::protocol::IceCandidateInit;
 
@@ -66,6 +67,8 @@ pub struct PeerReport {
     pub bytes: u64,
     /// Packets meant for the peer that were not sent: dropped from its full queue, or refused by the gate.
     pub dropped: u64,
+    /// How a viewer was served; `None` of a robot's connection.
+    pub stats: Option<PeerStats>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

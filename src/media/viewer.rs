@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
 use rtc::rtp;
 
@@ -10,9 +11,11 @@ use super::cameras::SOUND;
 use super::estimate::{Estimate, Rate};
 use super::feedback::Feedback;
 use super::forward::{CameraPacket, Rewriter};
+use super::freezes::Freezes;
 use super::history::History;
 use super::queue::DropOldest;
 use super::sender_reports::{Reading, Reporter, Wall};
+use super::stats::PeerStats;
 
 pub(super) struct Viewer {
     streams: Vec<Stream>,
@@ -22,6 +25,11 @@ pub(super) struct Viewer {
     began_at: Instant,
     /// When the sender reports are due; `None` before the first packet.
     reports_at: Option<Instant>,
+    retransmitted: u64,
+    keyframe_requests: u64,
+    loss_permille: u16,
+    round_trip: Option<Duration>,
+    round_trips: (Duration, u32),
 }
 
 /// How often a viewer is sent sender reports. RFC 3550 (6.2) would allow fewer bytes for them than a second of sound has.
@@ -33,6 +41,9 @@ struct Stream {
     rewriter: Rewriter,
     history: History,
     reporter: Reporter,
+    freezes: Freezes,
+    /// As the viewer reported it last.
+    lost: u64,
 }
 
 /// What a viewer's feedback leads to.
@@ -56,6 +67,8 @@ impl Viewer {
                 rewriter: Rewriter::new(built.ssrc.unwrap_or_default(), built.payloads, built.extensions),
                 history: History::new(built.rtx_ssrc),
                 reporter: Reporter::new(),
+                freezes: Freezes::default(),
+                lost: 0,
             })
             .collect();
         Self {
@@ -65,6 +78,11 @@ impl Viewer {
             rate: Rate::new(now),
             began_at: now,
             reports_at: None,
+            retransmitted: 0,
+            keyframe_requests: 0,
+            loss_permille: 0,
+            round_trip: None,
+            round_trips: (Duration::ZERO, 0),
         }
     }
 
@@ -96,7 +114,7 @@ impl Viewer {
         self.reports_at = Some(now + REPORT_EVERY);
         let robot_reports = self.streams.iter().any(|stream| stream.reporter.has_reading());
         let wall = if robot_reports { Wall::Robot } else { Wall::Since(self.began_at) };
-        let streams = self.streams.iter();
+        let streams = self.streams.iter_mut();
         streams.filter_map(|stream| stream.reporter.report(now, wall, &stream.rewriter)).collect()
     }
 
@@ -108,6 +126,10 @@ impl Viewer {
                 // Sound is not repaired.
                 if stream.slot != SOUND {
                     stream.history.remember(now, &packet, rtx);
+                    // The marker ends a frame (RFC 6184, 5.1; RFC 7741, 4.1).
+                    if packet.header.marker {
+                        stream.freezes.frame(now, packet.header.timestamp);
+                    }
                 }
                 stream.reporter.count(packet.payload.len());
                 self.reports_at.get_or_insert(now);
@@ -122,11 +144,18 @@ impl Viewer {
         let limit = self.limit();
         match feedback {
             Feedback::KeyFrame { ssrc } => {
-                self.stream(ssrc).map_or(Answered::Nothing, |stream| Answered::KeyFrame(stream.slot))
+                let Some(slot) = self.stream(ssrc).map(|stream| stream.slot) else {
+                    return Answered::Nothing;
+                };
+                self.keyframe_requests += 1;
+                Answered::KeyFrame(slot)
             }
             Feedback::Again { ssrc, lost } => match self.stream(ssrc) {
                 Some(Stream { history, .. }) => {
-                    Answered::Repairs(lost.into_iter().filter_map(|lost| history.again(now, lost)).collect())
+                    let repairs: Vec<_> =
+                        lost.into_iter().filter_map(|lost| history.again(now, lost)).collect();
+                    self.retransmitted += repairs.len() as u64;
+                    Answered::Repairs(repairs)
                 }
                 None => Answered::Nothing,
             },
@@ -135,12 +164,42 @@ impl Viewer {
                 self.limit_after(limit)
             }
             Feedback::Report(report) => {
-                if self.stream(report.ssrc).is_some() {
-                    let sent = self.rate.bps(now);
-                    self.estimate.reported(now, report.fraction_lost, sent);
-                }
+                self.reported(now, &report);
                 self.limit_after(limit)
             }
+        }
+    }
+
+    fn reported(&mut self, now: Instant, report: &ReceptionReport) {
+        let Some(stream) = self.stream(report.ssrc) else { return };
+        // 24 bits with a sign: duplicates can make it negative (RFC 3550, 6.4.1).
+        stream.lost = Some(report.total_lost).filter(|lost| *lost < 0x80_0000).map_or(0, u64::from);
+        if let Some(trip) = stream.reporter.round_trip(now, report) {
+            self.round_trip = Some(trip);
+            self.round_trips = (self.round_trips.0 + trip, self.round_trips.1.saturating_add(1));
+        }
+        self.loss_permille = u16::from(report.fraction_lost) * 125 / 32;
+        let sent = self.rate.bps(now);
+        self.estimate.reported(now, report.fraction_lost, sent);
+    }
+
+    /// What is known of how the viewer is served, but for what its gate counts.
+    /// `None` stands for when the last packet was sent.
+    pub(super) fn stats(&self, now: Option<Instant>) -> PeerStats {
+        let now = now.or(self.rate.last_at()).unwrap_or(self.began_at);
+        let sum = |of: fn(&Stream) -> u64| self.streams.iter().map(of).sum();
+        PeerStats {
+            bitrate_bps: self.rate.bps(now),
+            mean_bitrate_bps: self.rate.mean_bps(),
+            lost: sum(|stream| stream.lost),
+            loss_permille: self.loss_permille,
+            round_trip: self.round_trip,
+            mean_round_trip: self.round_trips.0.checked_div(self.round_trips.1),
+            retransmitted: self.retransmitted,
+            keyframe_requests: self.keyframe_requests,
+            freezes: sum(|stream| stream.freezes.count),
+            frozen: self.streams.iter().map(|stream| stream.freezes.total).sum(),
+            ..PeerStats::default()
         }
     }
 

@@ -3,7 +3,9 @@ use serde::{Deserialize, Serialize};
 
 use super::RoomKind;
 use crate::fact::event_names;
-use crate::{AccountId, Actor, Basis, BookingId, Cause, PeerId, Reason, RobotId, RoomId, StoppedBetween};
+use crate::{
+    AccountId, Actor, Basis, BookingId, Cause, PeerId, PeerQuality, Reason, RobotId, RoomId, StoppedBetween,
+};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RoomEvent {
@@ -60,6 +62,9 @@ pub enum RoomEvent {
         packets: u64,
         bytes: u64,
         stopped_between: Option<StoppedBetween>,
+        /// `None` in logs of before it was measured as well.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quality: Option<PeerQuality>,
     },
     ControlGranted {
         to: AccountId,

@@ -120,6 +120,7 @@ impl End {
             packets: report.packets,
             bytes: report.bytes,
             stopped_between: report.stopped_between,
+            quality: report.quality,
         }
     }
 }

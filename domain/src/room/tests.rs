@@ -74,6 +74,7 @@ fn terminated(number: u128, lateness_us: u64, packets: u64) -> E {
         packets,
         bytes: packets * 100,
         stopped_between: None,
+        quality: None,
     }
 }
 

@@ -1,4 +1,4 @@
-use curfew_domain::{Actor, Basis, Cause, Fact, Reason, RoomEvent as E, RoomKind};
+use curfew_domain::{Actor, Basis, Cause, Fact, PeerQuality, Reason, RoomEvent as E, RoomKind};
 
 use super::*;
 
@@ -40,6 +40,27 @@ pub(crate) fn samples() -> Vec<Fact> {
             packets: 180_000,
             bytes: 198_000_000,
             stopped_between: stopped_between(),
+            quality: None,
+        },
+        E::PeerConnectionTerminated {
+            peer_id: id(98),
+            who: Actor::Account(account_id),
+            cause: Cause::WindowClosed,
+            due_at: at(120),
+            lateness_us: 0,
+            recorded_late_us: 2_000,
+            packets: 180_000,
+            bytes: 198_000_000,
+            stopped_between: None,
+            quality: Some(PeerQuality {
+                mean_bitrate_bps: 2_500_000,
+                lost: 420,
+                retransmitted: 418,
+                keyframe_requests: 3,
+                mean_round_trip_us: Some(38_000),
+                freezes: 2,
+                frozen_ms: 740,
+            }),
         },
         E::ControlGranted { to: account_id, by: Actor::Account(account_id), at: at(62) },
         E::ControlReleased { account_id, at: at(70) },

@@ -11,4 +11,5 @@ mod loopback;
 mod offers;
 mod relay;
 mod sound;
+mod stats;
 mod world;
