@@ -15,7 +15,7 @@ use super::refusal::{Answer, Refused};
 use super::room::RoomSide;
 use super::shell::{Shell, hex};
 use crate::clock::BootInstant;
-use crate::media::{PeerKind, PeerSpec, PeerStats};
+use crate::media::{self, MediaError, PeerKind, PeerSpec, PeerStats};
 use crate::protocol::IceCandidateInit;
 
 impl Lab {
@@ -40,13 +40,41 @@ impl Lab {
         if let Some(answer) = self.shell.peers.repeated(account, live.id, &key) {
             return Ok(answer);
         }
+        let owner = Owner::Viewer { account, room: live.id, connection: target.connection };
+        if let Some(answer) = self.restart(owner, &key, &sdp).await? {
+            return Ok(answer);
+        }
         self.admit(&live, account, basis).await?;
         let deadline = live.deadline().ok_or_else(|| Refused::new(Reason::WindowClosed))?;
         self.make_room(&live, account).await;
         let offer_sha256 = hex(&Sha256::digest(&sdp));
         let answer = self.answer(&live, (account, basis), deadline, sdp).await?;
-        let owner = Owner::Viewer { account, room: live.id, connection: target.connection };
         self.shell.peers.insert(owner, key, answer.clone());
+        self.record_negotiated(live.id, account, &answer, offer_sha256);
+        Ok(answer)
+    }
+
+    /// The answer to an offer that restarts ICE of a connection that `owner` has: its network is another now. `None` when there
+    /// is none, and it takes a new one.
+    async fn restart(&self, owner: Owner, key: &OfferKey, sdp: &str) -> Answer<Option<Negotiated>> {
+        let Owner::Viewer { account, room, .. } = owner else { return Ok(None) };
+        let Some(former) = self.shell.peers.restarted(account, room, key) else { return Ok(None) };
+        let Negotiated { peer, robot, sdp: answered, candidates } = former;
+        let former = media::Answer { sdp: answered, candidates };
+        let media::Answer { sdp: answered, candidates } =
+            match self.shell.media.restart(peer, sdp, &former).await {
+                Ok(answer) => answer,
+                Err(MediaError::NoSuchPeer) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            };
+        let answer = Negotiated { peer, robot, sdp: answered, candidates };
+        self.shell.peers.insert(owner, key.clone(), answer.clone());
+        self.record_negotiated(room, account, &answer, hex(&Sha256::digest(sdp)));
+        Ok(Some(answer))
+    }
+
+    /// Appended after the answer went out: signaling does not wait for the disk.
+    fn record_negotiated(&self, room: RoomId, account: AccountId, answer: &Negotiated, offer_sha256: String) {
         let negotiated = RoomCommand::RecordNegotiated {
             from: Actor::Account(account),
             to: Actor::Robot(answer.robot),
@@ -55,11 +83,10 @@ impl Lab {
             answer_sha256: hex(&Sha256::digest(&answer.sdp)),
             candidates: u32::try_from(answer.candidates.len()).unwrap_or(u32::MAX),
         };
-        let (shell, room) = (Arc::clone(&self.shell), live.id);
+        let shell = Arc::clone(&self.shell);
         self.shell.spawn(async move {
             shell.insist::<RoomSide>(room, negotiated, Shell::metadata(Actor::Account(account))).await;
         });
-        Ok(answer)
     }
 
     /// A candidate for a peer of the caller's, a viewer's or a robot's.

@@ -31,10 +31,12 @@ struct Known {
 }
 
 /// What tells one offer from another: a repeated one, over whatever transport, gets the same answer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(crate) struct OfferKey {
     ufrag: String,
     fingerprint: String,
+    /// What its peer connection calls itself in all its offers (RFC 8866, 5.2: `sess-id`).
+    session: Option<String>,
 }
 
 impl OfferKey {
@@ -48,7 +50,21 @@ impl OfferKey {
         };
         let ufrag =
             sdp.lines().find_map(|line| line.trim_end().strip_prefix("a=ice-ufrag:").map(str::to_owned))?;
-        Some(Self { ufrag, fingerprint: attribute("a=fingerprint:")? })
+        let origin = sdp.lines().find_map(|line| line.strip_prefix("o="));
+        let session = origin.and_then(|origin| origin.split(' ').nth(1)).map(str::to_owned);
+        Some(Self { ufrag, fingerprint: attribute("a=fingerprint:")?, session })
+    }
+
+    fn is_repeated_by(&self, other: &Self) -> bool {
+        (&self.ufrag, &self.fingerprint) == (&other.ufrag, &other.fingerprint)
+    }
+
+    /// Whether `other` restarts ICE of the connection that made this offer (RFC 8839, 4.4.1.1.1). Pages may use one certificate
+    /// for several connections, so its fingerprint alone does not say so.
+    fn is_restarted_by(&self, other: &Self) -> bool {
+        self.ufrag != other.ufrag
+            && self.session.is_some()
+            && (&self.session, &self.fingerprint) == (&other.session, &other.fingerprint)
     }
 }
 
@@ -80,6 +96,20 @@ impl Peers {
 
     /// The answer that this viewer was given for the same offer, as long as the peer lives.
     pub(crate) fn repeated(&self, account: AccountId, room: RoomId, key: &OfferKey) -> Option<Negotiated> {
+        self.of_viewer(account, room, |known| known.is_repeated_by(key))
+    }
+
+    /// What this viewer was answered before, where the offer restarts ICE of that connection.
+    pub(crate) fn restarted(&self, account: AccountId, room: RoomId, key: &OfferKey) -> Option<Negotiated> {
+        self.of_viewer(account, room, |known| known.is_restarted_by(key))
+    }
+
+    fn of_viewer(
+        &self,
+        account: AccountId,
+        room: RoomId,
+        is_meant: impl Fn(&OfferKey) -> bool,
+    ) -> Option<Negotiated> {
         let is_theirs = |owner: &Owner| match owner {
             Owner::Viewer { account: whose, room: place, .. } => *whose == account && *place == room,
             Owner::Robot { .. } => false,
@@ -87,7 +117,7 @@ impl Peers {
         let known = self.known();
         known
             .values()
-            .find(|known| is_theirs(&known.owner) && known.key == *key)
+            .find(|known| is_theirs(&known.owner) && is_meant(&known.key))
             .map(|known| known.answer.clone())
     }
 
@@ -122,8 +152,27 @@ mod tests {
         let sdp =
             "v=0\r\na=fingerprint:sha-256 AB:CD\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=ice-ufrag:Uf4\r\n";
         let again = sdp.replace("AB:CD", "ab:cd");
-        assert_eq!(OfferKey::of(sdp), OfferKey::of(&again));
-        assert_ne!(OfferKey::of(sdp), OfferKey::of(&sdp.replace("Uf4", "uf4")));
-        assert_eq!(OfferKey::of("v=0\r\n"), None);
+        let key = |sdp: &str| OfferKey::of(sdp).expect("an offer");
+        assert!(key(sdp).is_repeated_by(&key(&again)));
+        assert!(!key(sdp).is_repeated_by(&key(&sdp.replace("Uf4", "uf4"))));
+        assert!(OfferKey::of("v=0\r\n").is_none());
+    }
+
+    #[test]
+    fn a_restart_is_the_same_connection_with_another_ufrag() {
+        let offer = |session: &str, fingerprint: &str, ufrag: &str| {
+            let sdp = format!(
+                "v=0\r\no=- {session} 2 IN IP4 0.0.0.0\r\na=fingerprint:{fingerprint}\r\na=ice-ufrag:{ufrag}\r\n"
+            );
+            OfferKey::of(&sdp).expect("an offer")
+        };
+        let first = offer("17", "sha-256 AB", "one");
+        assert!(first.is_restarted_by(&offer("17", "sha-256 AB", "two")));
+        assert!(!first.is_restarted_by(&offer("17", "sha-256 AB", "one")), "that is a repetition");
+        assert!(
+            !first.is_restarted_by(&offer("18", "sha-256 AB", "two")),
+            "another connection, the same certificate"
+        );
+        assert!(!first.is_restarted_by(&offer("17", "sha-256 CD", "two")));
     }
 }

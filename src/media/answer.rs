@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
+use super::restart::Credentials;
 use super::sdp::{Content, Offer};
-use super::types::Answer;
+use super::types::{Answer, MediaError};
 use crate::protocol::IceCandidateInit;
 
 /// The server's host candidates, best first (RFC 8445, 5.1.2.1).
@@ -58,6 +59,50 @@ pub(super) fn compose(own: &str, offer: &Offer, addresses: &[SocketAddr]) -> Ans
         })
         .collect();
     Answer { sdp, candidates }
+}
+
+/// The answer to an offer that restarts ICE: the one before, with new credentials and the next version (RFC 8839, 4.4.1.1).
+pub(super) fn again(former: &Answer, offer: &Offer, credentials: &Credentials) -> Result<Answer, MediaError> {
+    let same = offered_sections(offer).eq(answered_sections(&former.sdp));
+    if !same {
+        let text = "it restarts a connection whose sections were others: make a new one for that";
+        return Err(MediaError::Invalid(text.into()));
+    }
+    let mut sdp = String::with_capacity(former.sdp.len());
+    for line in former.sdp.lines() {
+        // Writing to a String cannot fail.
+        let _ = match line.split_once(':') {
+            Some(("a=ice-ufrag", _)) => write!(sdp, "a=ice-ufrag:{}\r\n", credentials.ufrag),
+            Some(("a=ice-pwd", _)) => write!(sdp, "a=ice-pwd:{}\r\n", credentials.password),
+            _ if line.starts_with("o=") => write!(sdp, "{}\r\n", next_version(line)),
+            _ => write!(sdp, "{line}\r\n"),
+        };
+    }
+    Ok(Answer { sdp, candidates: former.candidates.clone() })
+}
+
+/// What is named in each section, and whether it is accepted.
+fn offered_sections(offer: &Offer) -> impl Iterator<Item = (Option<&str>, bool)> {
+    let sections = offer.sections.iter();
+    sections.map(|section| (section.mid.as_deref(), !matches!(section.content, Content::Refused)))
+}
+
+fn answered_sections(answer: &str) -> impl Iterator<Item = (Option<&str>, bool)> {
+    answer.split("\nm=").skip(1).map(|section| {
+        let mid = section.lines().find_map(|line| line.trim_end().strip_prefix("a=mid:"));
+        (mid, section.split(' ').nth(1) != Some("0"))
+    })
+}
+
+/// RFC 8866, 5.2: the third word of the origin counts the versions.
+fn next_version(origin: &str) -> String {
+    let mut words: Vec<String> = origin.split(' ').map(str::to_owned).collect();
+    if let Some(version) = words.get_mut(2)
+        && let Ok(number) = version.parse::<u64>()
+    {
+        *version = number.wrapping_add(1).to_string();
+    }
+    words.join(" ")
 }
 
 /// The session part, and the sections by mid, without candidates: those are written by [`compose`].

@@ -29,6 +29,7 @@ use super::codec::{Kind, Payload};
 use super::config::MediaConfig;
 use super::extensions::{CARRIED, Negotiated};
 use super::feedback::DeliverFeedback;
+use super::restart::Credentials;
 use super::sdp::{Direction, Offer, Stream, TRANSPORT_CC, read_offer};
 use super::types::{Answer, MediaError, PeerKind, PeerSpec};
 
@@ -128,6 +129,19 @@ impl Builder {
         })
     }
 
+    /// Credentials and answer for an offer of a viewer that restarts ICE; the connection itself is not needed for it.
+    pub(super) fn restart(&self, sdp: &str, former: &Answer) -> Result<(Credentials, Answer), MediaError> {
+        let offer = read_offer(sdp, Direction::Receives, &self.config)?;
+        let credentials = Credentials {
+            ufrag: random_text(16),
+            password: random_text(32),
+            remote_ufrag: offer.ufrag.clone(),
+            remote_password: offer.password.clone(),
+        };
+        let answer = answer::again(former, &offer, &credentials)?;
+        Ok((credentials, answer))
+    }
+
     fn setting_engine(&self, offer: &Offer, ufrag: &str, password: &str) -> SettingEngine {
         use SrtpProtectionProfile::{Srtp_Aead_Aes_128_Gcm as Gcm, Srtp_Aes128_Cm_Hmac_Sha1_80 as Cm};
         // Chromium prefers the slower AES-CM where both are listed, so it is given no choice; who else may not know GCM is.
@@ -215,13 +229,20 @@ fn rtx_parameters(payload: &Payload, rtx: u8) -> RTCRtpCodecParameters {
     }
 }
 
+/// The library does not see that a retransmission (RFC 4588) mended a loss and would ask until the packet is out of its window;
+/// the robot would send it each time, and every viewer would get it.
+const MAX_NACKS: u16 = 5;
+
 /// A publisher is asked for what is lost and told what arrived; its sender reports come out, as does a viewer's feedback.
 /// Retransmissions to a viewer are made by `history.rs`, which knows the payload type of each packet, and the reports to it
 /// by `sender_reports.rs`, which knows the robot's clocks.
 fn interceptors(direction: Direction) -> Registry {
     match direction {
         Direction::Sends => Registry::new()
-            .with(Slot::NackGenerator, NackGeneratorBuilder::new().build())
+            .with(
+                Slot::NackGenerator,
+                NackGeneratorBuilder::new().with_max_nacks_per_packet(MAX_NACKS).build(),
+            )
             .with(Slot::TwccReceiver, TwccReceiverBuilder::new().build())
             .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build())
             .with(DeliverFeedback::slot(), DeliverFeedback::default()),

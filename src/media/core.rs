@@ -17,6 +17,7 @@ use super::demux::{Demux, Route};
 use super::ends::Ends;
 use super::io::{Counting, Io};
 use super::peer::{Happening, Peer};
+use super::restart::Credentials;
 use super::robots::Robots;
 use super::stats::{MediaStats, PeerStats};
 use super::types::{ClosedWhy, MediaError, MediaEvent, Now, PeerKind, PeerReport};
@@ -104,6 +105,20 @@ impl Core {
         self.activate(spec.peer);
         if let Some(replaced) = replaced {
             self.end(replaced, None, ClosedWhy::Replaced);
+        }
+        Ok(())
+    }
+
+    /// Lets a connected peer be reached by new credentials as well; its connection goes on.
+    pub(super) fn restart(&mut self, id: PeerId, credentials: &Credentials) -> Result<(), MediaError> {
+        let peer =
+            self.peers.get_mut(&id).filter(|peer| peer.is_connected()).ok_or(MediaError::NoSuchPeer)?;
+        let Credentials { ufrag, password, remote_password, .. } = credentials;
+        if !self.demux.register(id, ufrag, password, remote_password) {
+            return Err(MediaError::Duplicate);
+        }
+        if let Some(former) = peer.restart(credentials) {
+            self.demux.forget_oldest(id, &former);
         }
         Ok(())
     }
@@ -396,14 +411,13 @@ impl Core {
         self.stats.broken_peers += 1;
         tracing::error!(peer = %id, "the peer's protocol state broke; it is closed");
         if let Some(peer) = self.remove(id) {
-            self.events
-                .push_back(MediaEvent::Closed { report: peer.report(), why: ClosedWhy::Failed });
+            self.events.push_back(MediaEvent::Closed { report: peer.report(), why: ClosedWhy::Failed });
         }
     }
 
     fn remove(&mut self, id: PeerId) -> Option<Peer> {
         let peer = self.peers.remove(&id)?;
-        self.demux.forget(id, &peer.ufrag);
+        self.demux.forget(id, &peer.ufrags);
         self.deadlines.remove(&(peer.gate.deadline(), id));
         if let Some(at) = peer.timer {
             self.timers.remove(&(at, id));

@@ -40,11 +40,12 @@ struct Bound {
 pub(super) struct Demux {
     by_ufrag: HashMap<String, Credentials>,
     by_address: HashMap<SocketAddr, Bound>,
-    remote: HashMap<PeerId, hmac::Key>,
+    /// What the far end proves itself with: since its first offer, and since each restart of ICE that still counts.
+    remote: HashMap<PeerId, Vec<hmac::Key>>,
 }
 
 impl Demux {
-    /// Makes a peer reachable. `false` when its ufrag is taken, which random ufrags of 16 characters do not meet.
+    /// Makes a peer reachable, or adds credentials to those by which it is. `false` when its ufrag is taken, which random ufrags of 16 characters do not meet.
     pub(super) fn register(
         &mut self,
         peer: PeerId,
@@ -56,12 +57,22 @@ impl Demux {
             return false;
         }
         self.by_ufrag.insert(ufrag.to_owned(), Credentials { peer, local: stun::key(password) });
-        self.remote.insert(peer, stun::key(remote_password));
+        self.remote.entry(peer).or_default().push(stun::key(remote_password));
         true
     }
 
-    pub(super) fn forget(&mut self, peer: PeerId, ufrag: &str) {
+    /// Forgets the oldest of a peer's credentials, after a restart of ICE.
+    pub(super) fn forget_oldest(&mut self, peer: PeerId, ufrag: &str) {
         self.by_ufrag.remove(ufrag);
+        if let Some(keys) = self.remote.get_mut(&peer).filter(|keys| !keys.is_empty()) {
+            keys.remove(0);
+        }
+    }
+
+    pub(super) fn forget(&mut self, peer: PeerId, ufrags: &[String]) {
+        for ufrag in ufrags {
+            self.by_ufrag.remove(ufrag);
+        }
         self.remote.remove(&peer);
         self.by_address.retain(|_, bound| bound.peer != peer);
     }
@@ -92,7 +103,8 @@ impl Demux {
             }
             Kind::BindingSuccess => {
                 let Some(bound) = self.by_address.get_mut(&from) else { return Route::Unknown };
-                if !self.remote.get(&bound.peer).is_some_and(|key| message.is_from(key)) {
+                let keys = self.remote.get(&bound.peer);
+                if !keys.is_some_and(|keys| keys.iter().any(|key| message.is_from(key))) {
                     return Route::Unproven;
                 }
                 bound.proven_at = now;
@@ -203,7 +215,7 @@ mod tests {
         let (mut demux, now) = (demux(), Instant::now());
         demux.route(now, addr(1), &request("one", "password-one"));
         demux.route(now, addr(2), &request("two", "password-two"));
-        demux.forget(peer(1), "one");
+        demux.forget(peer(1), &["one".to_owned()]);
         assert_eq!(demux.route(now, addr(1), DTLS), Route::Unknown);
         assert_eq!(demux.route(now, addr(1), &request("one", "password-one")), Route::Unknown);
         demux.sweep(now + STALE_AFTER);
@@ -217,5 +229,20 @@ mod tests {
             let bound = demux.route(now, addr(port), &request("one", "password-one")) == Route::To(peer(1));
             assert_eq!(bound, usize::from(port) < ADDRESSES_PER_PEER);
         }
+    }
+
+    #[test]
+    fn after_a_restart_the_old_credentials_serve_until_they_are_forgotten() {
+        let (mut demux, now) = (demux(), Instant::now());
+        let success = |password| message([1, 1], "", password);
+        assert!(demux.register(peer(1), "new", "password-new", "remote-new"));
+        for (ufrag, password, port) in [("one", "password-one", 1), ("new", "password-new", 2)] {
+            assert_eq!(demux.route(now, addr(port), &request(ufrag, password)), Route::To(peer(1)));
+        }
+        assert_eq!(demux.route(now, addr(1), &success("remote-new")), Route::To(peer(1)));
+        demux.forget_oldest(peer(1), "one");
+        assert_eq!(demux.route(now, addr(1), &request("one", "password-one")), Route::Unknown);
+        assert_eq!(demux.route(now, addr(1), &success("remote-one")), Route::Unproven);
+        assert_eq!(demux.route(now, addr(2), &success("remote-new")), Route::To(peer(1)));
     }
 }

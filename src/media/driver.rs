@@ -14,6 +14,7 @@ use super::build::Built;
 use super::core::Core;
 use super::io::{Io, Sent};
 use super::peer::Peer;
+use super::restart::Credentials;
 use super::socket::Socket;
 use super::stats::{MediaStats, PeerStats};
 use super::types::{MediaError, MediaEvent, Now, PeerReport};
@@ -29,6 +30,7 @@ pub(super) const WAKER: mio::Token = mio::Token(1);
 
 pub(super) enum Command {
     Register(Box<Built>, oneshot::Sender<Result<(), MediaError>>),
+    Restart(PeerId, Box<Credentials>, oneshot::Sender<Result<(), MediaError>>),
     AddCandidate(PeerId, oneshot::Sender<Result<(), MediaError>>),
     RoomDeadline(RoomId, BootInstant),
     RobotDeadline(RobotId, BootInstant),
@@ -185,6 +187,7 @@ impl Driver {
                     }
                 }
             }
+            Command::Restart(peer, credentials, reply) => drop(reply.send(core.restart(peer, &credentials))),
             Command::AddCandidate(peer, reply) => drop(reply.send(core.add_remote_candidate(peer))),
             Command::RoomDeadline(room, deadline) => core.set_room_deadline(room, deadline),
             Command::RobotDeadline(robot, deadline) => core.set_robot_deadline(robot, deadline),

@@ -87,6 +87,22 @@ impl Media {
         Ok(answer)
     }
 
+    /// Answers an offer that restarts ICE of a viewer's connection, `former` being the answer before. The connection goes on
+    /// as it is, and is reached by the old credentials and the new.
+    ///
+    /// # Errors
+    /// `NoSuchPeer` when it has ended or was never connected, `Invalid` when the offer wants more than new credentials.
+    pub async fn restart(
+        &self,
+        peer: PeerId,
+        offer_sdp: &str,
+        former: &Answer,
+    ) -> Result<Answer, MediaError> {
+        let (credentials, answer) = self.builder.restart(offer_sdp, former)?;
+        self.ask(|reply| Command::Restart(peer, Box::new(credentials), reply)).await??;
+        Ok(answer)
+    }
+
     /// Takes a trickled candidate of a peer. An empty one ends them (RFC 8838, 13).
     pub async fn add_remote_candidate(
         &self,

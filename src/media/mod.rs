@@ -35,6 +35,7 @@ mod paths;
 mod peer;
 mod publisher;
 mod queue;
+mod restart;
 mod robots;
 mod sdp;
 mod sender_reports;

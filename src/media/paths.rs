@@ -52,6 +52,11 @@ impl Paths {
         self.current
     }
 
+    /// Whether a check of the server's own came back that way.
+    pub(super) fn is_proven(&self, path: Path) -> bool {
+        self.proven.contains(&path)
+    }
+
     /// Notes a STUN message that is about to be sent.
     pub(super) fn sending(&mut self, path: Path, raw: &[u8]) {
         if let Some(message) = Message::parse(raw).filter(|message| message.kind == Kind::BindingRequest) {

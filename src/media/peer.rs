@@ -1,5 +1,8 @@
 //! One peer connection with its gate: datagrams and time in, datagrams and happenings out.
 
+mod exchange;
+mod restarts;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +28,7 @@ use super::io::Io;
 use super::outbox::Outbox;
 use super::paths::{Path, Paths};
 use super::publisher::Publisher;
+use super::restart::Generation;
 use super::sender_reports::Reading;
 use super::session::Session;
 use super::stats::PeerStats;
@@ -40,7 +44,8 @@ const WRITE_AHEAD: usize = 16;
 pub(super) struct Peer {
     pub(super) id: PeerId,
     pub(super) kind: PeerKind,
-    pub(super) ufrag: String,
+    /// Those by which it is known, oldest first.
+    pub(super) ufrags: Vec<String>,
     pub(super) gate: Gate,
     pub(super) candidates: usize,
     /// Whether the robot slows down for it.
@@ -65,6 +70,8 @@ pub(super) struct Peer {
     outbox: Outbox,
     media_seen: bool,
     check_transport: bool,
+    /// What answers checks since restarts of ICE, oldest first; the first credentials are the library's.
+    generations: Vec<Generation>,
     /// A test wants to see it panic.
     #[cfg(test)]
     pub(super) breaks: bool,
@@ -104,7 +111,7 @@ impl Peer {
         Self {
             id: built.spec.peer,
             kind: built.spec.kind,
-            ufrag: built.ufrag,
+            ufrags: vec![built.ufrag],
             gate: Gate::new(built.spec.deadline, config.guard),
             candidates: built.candidates,
             decides: built.spec.decides,
@@ -123,6 +130,7 @@ impl Peer {
             outbox: Outbox::default(),
             media_seen: false,
             check_transport: false,
+            generations: Vec::new(),
             #[cfg(test)]
             breaks: false,
         }
@@ -149,6 +157,9 @@ impl Peer {
         }
         if class == Class::Stun {
             self.paths.received(now.mono, Path { local, remote }, bytes);
+            if self.answer_check(&message) {
+                return;
+            }
         }
         self.check_transport |= class == Class::Dtls;
         self.read(message);
@@ -278,89 +289,6 @@ impl Peer {
 
     pub(super) fn is_connected(&self) -> bool {
         self.connect_by.is_none()
-    }
-
-    /// A packet of the viewer's robot. Before the viewer is connected there is nothing to send it with.
-    pub(super) fn offer(&mut self, slot: usize, packet: CameraPacket) {
-        let connected = self.is_connected();
-        if let Role::Viewer(viewer) = &mut self.role
-            && connected
-        {
-            viewer.offer(slot, packet);
-        }
-    }
-
-    /// Asks the robot's camera for a key frame.
-    pub(super) fn want_keyframe(&mut self, slot: usize) {
-        if let Role::Publisher(publisher) = &mut self.role {
-            publisher.want_keyframe(slot);
-        }
-    }
-
-    /// The slots of the cameras that the peer sends or is to see.
-    pub(super) fn slots(&self) -> Vec<usize> {
-        match &self.role {
-            Role::Publisher(publisher) => publisher.slots().collect(),
-            Role::Viewer(viewer) => viewer.slots().collect(),
-        }
-    }
-
-    /// The robot's clocks, for a viewer of the stream in that slot.
-    pub(super) fn take_clocks(&mut self, slot: usize, reading: Reading) {
-        if let Role::Viewer(viewer) = &mut self.role {
-            viewer.read(slot, reading);
-        }
-    }
-
-    /// The clocks that a robot has told.
-    pub(super) fn clocks(&self) -> Vec<(usize, Reading)> {
-        match &self.role {
-            Role::Publisher(publisher) => publisher.readings().collect(),
-            Role::Viewer(_) => Vec::new(),
-        }
-    }
-
-    /// Writes the sender reports that are due to a viewer.
-    fn report_to_viewer(&mut self, now: Now) {
-        if let Role::Viewer(viewer) = &mut self.role
-            && viewer.reports_at().is_some_and(|at| at <= now.mono)
-        {
-            for report in viewer.reports(now.mono) {
-                write_rtcp(&mut self.connection, now.mono, Box::new(report));
-            }
-        }
-    }
-
-    /// Bits per second that a viewer can be sent; `None` while nothing limits it.
-    pub(super) fn limit(&self) -> Option<u64> {
-        match &self.role {
-            Role::Viewer(viewer) => viewer.limit(),
-            Role::Publisher(_) => None,
-        }
-    }
-
-    /// What the robot is to keep to, over all its cameras.
-    pub(super) fn set_limit(&mut self, bps: Option<u64>) {
-        if let Role::Publisher(publisher) = &mut self.role {
-            publisher.limit(bps);
-        }
-    }
-
-    /// Writes what is due to be asked of the robot; the number of key frames in it.
-    pub(super) fn ask_robot(&mut self, now: Now) -> usize {
-        let Role::Publisher(publisher) = &mut self.role else { return 0 };
-        if self.connect_by.is_some() {
-            return 0;
-        }
-        let requests = publisher.requests(now.mono);
-        let count = requests.len();
-        for request in requests {
-            write_rtcp(&mut self.connection, now.mono, Box::new(request));
-        }
-        if let Some(advice) = publisher.advice(now.mono) {
-            write_rtcp(&mut self.connection, now.mono, Box::new(advice));
-        }
-        count
     }
 
     /// Sends a text on the `session` channel, once it is open. Without a channel there is nobody to tell.

@@ -30,7 +30,8 @@ pub(super) struct Offer {
     /// Every section of the offer, in its order.
     pub(super) sections: Vec<Section>,
     pub(super) candidates: usize,
-    /// The far end's ICE password.
+    /// The far end's ICE credentials.
+    pub(super) ufrag: String,
     pub(super) password: String,
     /// The offer as the peer connection gets it: accepted sections only.
     pub(super) canonical: String,
@@ -119,7 +120,14 @@ pub(super) fn read_offer(
     let libwebrtc = session.values("extmap-allow-mixed").next().is_some()
         && session.values("msid-semantic").any(|value| value.trim_start().starts_with("WMS"));
     let canonical = write_canonical(&sections, direction, &transport);
-    Ok(Offer { sections, candidates, password: transport.password.to_owned(), canonical, libwebrtc })
+    Ok(Offer {
+        sections,
+        candidates,
+        ufrag: transport.ufrag.to_owned(),
+        password: transport.password.to_owned(),
+        canonical,
+        libwebrtc,
+    })
 }
 
 /// One section of sound and one of data is all there is use for, and a mid names one section (RFC 5888, 4).

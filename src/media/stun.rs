@@ -3,13 +3,16 @@
 //! An address is bound to a peer only by a request with that peer's MESSAGE-INTEGRITY, and answers to the server's own
 //! checks are let in only with theirs: the ICE agent looks at some attributes before it verifies.
 
+use bytes::{BufMut as _, BytesMut};
 use ring::hmac;
 
 const HEADER: usize = 20;
-const MAGIC_COOKIE: [u8; 4] = 0x2112_A442_u32.to_be_bytes();
-const USERNAME: u16 = 0x0006;
+pub(super) const MAGIC_COOKIE: [u8; 4] = 0x2112_A442_u32.to_be_bytes();
+pub(super) const USERNAME: u16 = 0x0006;
 const MESSAGE_INTEGRITY: u16 = 0x0008;
 const USE_CANDIDATE: u16 = 0x0025;
+const FINGERPRINT: u16 = 0x8028;
+const FINGERPRINT_MASK: u32 = 0x5354_554e;
 const INTEGRITY_LEN: usize = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +96,51 @@ pub(super) fn key(password: &str) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes())
 }
 
+/// Writes a message with MESSAGE-INTEGRITY and FINGERPRINT (RFC 8489, 14.5 and 14.7), which ICE demands of every message.
+pub(super) fn write(
+    kind: u16,
+    transaction: TransactionId,
+    attributes: &[(u16, &[u8])],
+    password: &hmac::Key,
+) -> BytesMut {
+    let mut raw = BytesMut::with_capacity(128);
+    raw.put_u16(kind);
+    raw.put_u16(0);
+    raw.put_slice(&MAGIC_COOKIE);
+    raw.put_slice(&transaction);
+    for (attribute, value) in attributes {
+        put_attribute(&mut raw, *attribute, value);
+    }
+    set_length(&mut raw, 4 + INTEGRITY_LEN);
+    let tag = hmac::sign(password, &raw);
+    put_attribute(&mut raw, MESSAGE_INTEGRITY, tag.as_ref());
+    set_length(&mut raw, 8);
+    let fingerprint = crc32(&raw) ^ FINGERPRINT_MASK;
+    put_attribute(&mut raw, FINGERPRINT, &fingerprint.to_be_bytes());
+    raw
+}
+
+fn put_attribute(raw: &mut BytesMut, attribute: u16, value: &[u8]) {
+    raw.put_u16(attribute);
+    // What is written here is a few dozen bytes long.
+    raw.put_u16(value.len() as u16);
+    raw.put_slice(value);
+    raw.put_bytes(0, value.len().next_multiple_of(4) - value.len());
+}
+
+/// Sets the length to what is there and `more`.
+fn set_length(raw: &mut BytesMut, more: usize) {
+    let length = (raw.len() - HEADER + more) as u16;
+    raw[2..4].copy_from_slice(&length.to_be_bytes());
+}
+
+/// ITU V.42's, as FINGERPRINT has it.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+    })
+}
+
 fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
@@ -115,6 +163,16 @@ mod tests {
         assert_eq!((message.kind, message.local_ufrag), (Kind::BindingRequest, Some("evtj")));
         assert!(message.is_from(&key("VOkJxbRl1RmTxUk/WvJxBt")));
         assert!(!message.is_from(&key("VOkJxbRl1RmTxUk/WvJxBu")));
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_carries_the_fingerprint_of_rfc_8489() {
+        let (end, fingerprint) = REQUEST.split_at(REQUEST.len() - 4);
+        assert_eq!((crc32(&end[..end.len() - 4]) ^ FINGERPRINT_MASK).to_be_bytes(), fingerprint);
+        let raw = write(0x0001, [7; 12], &[(USERNAME, b"one:other")], &key("secret"));
+        let message = Message::parse(&raw).expect("well-formed");
+        assert_eq!((message.local_ufrag, message.transaction_id()), (Some("one"), [7; 12]));
+        assert!(message.is_from(&key("secret")) && !message.is_from(&key("other")));
     }
 
     #[test]

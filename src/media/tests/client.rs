@@ -8,6 +8,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use rtc::data_channel::RTCDataChannelId;
 use rtc::interceptor::Registry;
 use rtc::media_stream::MediaStreamTrack;
+use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::peer_connection::configuration::interceptor_registry::register_default_interceptors;
 use rtc::peer_connection::configuration::media_engine::MediaEngine;
 use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
@@ -221,6 +222,15 @@ impl Client {
             self.connection.add_local_candidate(candidate).expect("a candidate");
         }
         let offer = self.connection.create_offer(None).expect("an offer");
+        let sdp = offer.sdp.clone();
+        self.connection.set_local_description(now, offer).expect("own offer");
+        sdp
+    }
+
+    /// An offer that restarts ICE.
+    pub(super) fn offer_restart(&mut self, now: Instant) -> String {
+        let options = RTCOfferOptions { ice_restart: true };
+        let offer = self.connection.create_offer(Some(options)).expect("an offer");
         let sdp = offer.sdp.clone();
         self.connection.set_local_description(now, offer).expect("own offer");
         sdp

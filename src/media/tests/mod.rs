@@ -10,6 +10,7 @@ mod limits;
 mod loopback;
 mod offers;
 mod relay;
+mod restart;
 mod sound;
 mod stats;
 mod world;

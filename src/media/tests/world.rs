@@ -18,7 +18,7 @@ use super::super::config::MediaConfig;
 use super::super::core::Core;
 use super::super::gate::Class;
 use super::super::io::{Io, Sent};
-use super::super::types::{MediaEvent, Now, PeerKind, PeerSpec};
+use super::super::types::{Answer, MediaError, MediaEvent, Now, PeerKind, PeerSpec};
 use super::client::Client;
 use crate::clock::BootInstant;
 
@@ -69,6 +69,8 @@ pub(super) struct World {
     nat: BTreeMap<SocketAddr, u128>,
     flights: u64,
     next_decides: bool,
+    /// What each client was answered last.
+    pub(super) answers: BTreeMap<u128, Answer>,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -144,6 +146,7 @@ impl World {
             nat: BTreeMap::new(),
             flights: 0,
             next_decides: false,
+            answers: BTreeMap::new(),
         }
     }
 
@@ -213,11 +216,30 @@ impl World {
         let decides = std::mem::take(&mut self.next_decides);
         let spec = PeerSpec { peer: peer(n), kind, deadline, decides };
         let built = self.builder.build(now.mono, spec, &offer).expect("answered");
-        let answer = built.answer.sdp.clone();
+        let answer = built.answer.clone();
         self.core.register(now, built).expect("registered");
-        client.accept(now.mono, &answer);
+        client.accept(now.mono, &answer.sdp);
+        self.answers.insert(n, answer);
         self.clients.insert(n, client);
         self.settle();
+    }
+
+    /// Has a viewer restart ICE.
+    pub(super) fn restart(&mut self, n: u128) -> Result<(), MediaError> {
+        let former = self.answers[&n].clone();
+        self.restart_with(n, &former)
+    }
+
+    /// As [`Self::restart`], with `former` as the answer before.
+    pub(super) fn restart_with(&mut self, n: u128, former: &Answer) -> Result<(), MediaError> {
+        let now = self.now();
+        let offer = self.client(n).offer_restart(now.mono);
+        let (credentials, answer) = self.builder.restart(&offer, former)?;
+        self.core.restart(peer(n), &credentials)?;
+        self.client(n).accept(now.mono, &answer.sdp);
+        self.answers.insert(n, answer);
+        self.settle();
+        Ok(())
     }
 
     /// Gives the client a new address as the server sees it; what goes to the old one is lost from now on.

@@ -1,0 +1,88 @@
+//! What passes between a robot's peer and its viewers' peers: packets one way, wishes and limits the other.
+
+use super::{CameraPacket, Now, Peer, Reading, Role, write_rtcp};
+
+impl Peer {
+    /// A packet of the viewer's robot. Before the viewer is connected there is nothing to send it with.
+    pub(in crate::media) fn offer(&mut self, slot: usize, packet: CameraPacket) {
+        let connected = self.is_connected();
+        if let Role::Viewer(viewer) = &mut self.role
+            && connected
+        {
+            viewer.offer(slot, packet);
+        }
+    }
+
+    /// Asks the robot's camera for a key frame.
+    pub(in crate::media) fn want_keyframe(&mut self, slot: usize) {
+        if let Role::Publisher(publisher) = &mut self.role {
+            publisher.want_keyframe(slot);
+        }
+    }
+
+    /// The slots of the cameras that the peer sends or is to see.
+    pub(in crate::media) fn slots(&self) -> Vec<usize> {
+        match &self.role {
+            Role::Publisher(publisher) => publisher.slots().collect(),
+            Role::Viewer(viewer) => viewer.slots().collect(),
+        }
+    }
+
+    /// The robot's clocks, for a viewer of the stream in that slot.
+    pub(in crate::media) fn take_clocks(&mut self, slot: usize, reading: Reading) {
+        if let Role::Viewer(viewer) = &mut self.role {
+            viewer.read(slot, reading);
+        }
+    }
+
+    /// The clocks that a robot has told.
+    pub(in crate::media) fn clocks(&self) -> Vec<(usize, Reading)> {
+        match &self.role {
+            Role::Publisher(publisher) => publisher.readings().collect(),
+            Role::Viewer(_) => Vec::new(),
+        }
+    }
+
+    /// Writes the sender reports that are due to a viewer.
+    pub(super) fn report_to_viewer(&mut self, now: Now) {
+        if let Role::Viewer(viewer) = &mut self.role
+            && viewer.reports_at().is_some_and(|at| at <= now.mono)
+        {
+            for report in viewer.reports(now.mono) {
+                write_rtcp(&mut self.connection, now.mono, Box::new(report));
+            }
+        }
+    }
+
+    /// Bits per second that a viewer can be sent; `None` while nothing limits it.
+    pub(in crate::media) fn limit(&self) -> Option<u64> {
+        match &self.role {
+            Role::Viewer(viewer) => viewer.limit(),
+            Role::Publisher(_) => None,
+        }
+    }
+
+    /// What the robot is to keep to, over all its cameras.
+    pub(in crate::media) fn set_limit(&mut self, bps: Option<u64>) {
+        if let Role::Publisher(publisher) = &mut self.role {
+            publisher.limit(bps);
+        }
+    }
+
+    /// Writes what is due to be asked of the robot; the number of key frames in it.
+    pub(in crate::media) fn ask_robot(&mut self, now: Now) -> usize {
+        let Role::Publisher(publisher) = &mut self.role else { return 0 };
+        if self.connect_by.is_some() {
+            return 0;
+        }
+        let requests = publisher.requests(now.mono);
+        let count = requests.len();
+        for request in requests {
+            write_rtcp(&mut self.connection, now.mono, Box::new(request));
+        }
+        if let Some(advice) = publisher.advice(now.mono) {
+            write_rtcp(&mut self.connection, now.mono, Box::new(advice));
+        }
+        count
+    }
+}
