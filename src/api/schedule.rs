@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use curfew_domain::{AccountId, LabRules, RobotId, Window};
-use curfew_projections::BookingRow;
+use curfew_projections::{BookingRow, RobotRow};
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -75,15 +75,16 @@ async fn available_slots(call: Call) -> Answer {
         .await?
         .into_iter()
         .filter(|robot| robot.robot_type == robot_type && !robot.retired)
-        .map(|robot| robot.robot_id)
         .collect();
     let taken = taken(&call, &rules, date, date).await?;
     let buffer = TimeDelta::seconds(rules.buffer_s.into());
     let free = |window: &Window| {
-        let busy = |robot| {
-            taken.iter().any(|row| row.robot_id == Some(robot) && row.window.is_within(buffer, window))
+        let busy = |robot: &RobotRow| {
+            let has_slot = |row: &BookingRow| row.robot_id == Some(robot.robot_id);
+            robot.maintenance.is_some_and(|maintenance| maintenance.overlaps(window))
+                || taken.iter().any(|row| has_slot(row) && row.window.is_within(buffer, window))
         };
-        robots.iter().any(|robot| !busy(*robot))
+        robots.iter().any(|robot| !busy(robot))
     };
     let slots = rules.slots_on(date, call.api.clock.wall()).into_iter().filter(free);
     let available_slots = slots.map(|window| slot(&rules, &robot_type, window)).collect();

@@ -88,6 +88,12 @@ async fn maintenance_takes_a_robot_out_of_use_and_back() {
     let over = admin.client.send("DELETE", path, None).await;
     assert_eq!((over.status, &over.body["maintenance"]), (200, &json!(false)), "{over:?}");
     assert_eq!(over.body["next_maintenance"], Value::Null);
+    let tomorrow = (now + TimeDelta::days(1)).format("%Y-%m-%d");
+    let slots = format!("/bookings/available-slots?date={tomorrow}&robot_type=turtlebot");
+    let offered = async || holder.client.get(&slots).await.body["available_slots"].clone();
+    assert_ne!(offered().await, json!([]));
+    assert_eq!(admin.client.post(path, json!({"reason": "for good"})).await.status, 200);
+    assert_eq!(offered().await, json!([]), "nothing is offered that cannot be booked");
     let nowhere = admin.client.post("/admin/robots/none/maintenance", json!({"reason": "x"})).await;
     assert_eq!(nowhere.refusal(), (404, "not_found"));
     app.stop().await;

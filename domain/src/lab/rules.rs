@@ -1,6 +1,8 @@
 //! The lab's rules about windows, and its local time.
 
-use chrono::{DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike, Utc,
+};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,16 @@ const MOST_VIEWERS: u16 = 64;
 pub struct OpenHours {
     pub from: NaiveTime,
     pub to: NaiveTime,
+}
+
+impl OpenHours {
+    fn include(&self, time: NaiveTime) -> bool {
+        self.from <= time && (self.to == NaiveTime::MIN || time < self.to)
+    }
+
+    fn are_whole_minutes(&self) -> bool {
+        [self.from, self.to].iter().all(|time| time.second() == 0 && time.nanosecond() == 0)
+    }
 }
 
 /// What windows may be booked. Lengths in minutes unless the name says otherwise.
@@ -175,26 +187,27 @@ impl LabRules {
         Ok(())
     }
 
+    /// Whether the lab is open from a window's first instant to its last. What is open changes at whole minutes, in every zone
+    /// and however its clocks change, so that the first instant and each whole minute after it say it all.
     fn check_days(&self, window: &Window) -> Result<(), RuleBroken> {
-        let starts = window.starts_at.with_timezone(&self.zone).naive_local();
-        let ends = window.ends_at.with_timezone(&self.zone).naive_local();
-        // A window that ends at midnight does not touch the day that begins then.
-        let last_day = if ends.time() == NaiveTime::MIN { ends.date().pred_opt() } else { Some(ends.date()) };
-        let last_day = last_day.unwrap_or(ends.date());
-        if let Some(date) = self.closures.iter().find(|day| starts.date() <= **day && **day <= last_day) {
-            return Err(RuleBroken::ClosedOn { date: *date });
-        }
-        let Some(hours) = self.open_hours else { return Ok(()) };
-        let closes_at_midnight = hours.to == NaiveTime::MIN;
-        let ends_in_time = if ends.date() == last_day {
-            closes_at_midnight || ends.time() <= hours.to
-        } else {
-            closes_at_midnight
-        };
-        if starts.date() == last_day && starts.time() >= hours.from && ends_in_time {
+        if self.open_hours.is_none() && self.closures.is_empty() {
             return Ok(());
         }
-        Err(RuleBroken::OutsideOpenHours { hours, zone: self.zone })
+        let mut seen = None;
+        let mut at = window.starts_at;
+        while at < window.ends_at {
+            let local = at.with_timezone(&self.zone).naive_local();
+            if seen.replace(local.date()) != Some(local.date()) && self.closures.contains(&local.date()) {
+                return Err(RuleBroken::ClosedOn { date: local.date() });
+            }
+            if let Some(hours) = self.open_hours.filter(|hours| !hours.include(local.time())) {
+                return Err(RuleBroken::OutsideOpenHours { hours, zone: self.zone });
+            }
+            let minute = at.timestamp().div_euclid(60) + 1;
+            let Some(next) = DateTime::from_timestamp(minute * 60, 0) else { break };
+            at = next;
+        }
+        Ok(())
     }
 
     /// The instant of a local date and time; a time that the zone skips or repeats is refused.
@@ -251,6 +264,10 @@ impl LabRules {
             (
                 self.open_hours.is_some_and(|hours| hours.to != NaiveTime::MIN && hours.to <= hours.from),
                 "the lab closes before it opens",
+            ),
+            (
+                self.open_hours.is_some_and(|hours| !hours.are_whole_minutes()),
+                "the lab opens and closes at whole minutes",
             ),
         ];
         match faults.iter().find(|(is_fault, _)| *is_fault) {
