@@ -17,6 +17,7 @@ use warp::Filter;
 
 use crate::actors::{ActorsConfig, Lab, LabParts};
 use crate::api::listener::{self, Listener, ListenerLimits};
+use crate::api::metrics::ListenerMeters;
 use crate::api::proxies::Proxies;
 use crate::api::tls::Tls;
 use crate::api::{Accounts, Api, ApiParts, Service};
@@ -39,6 +40,7 @@ pub struct Core {
     pub api: Arc<Api>,
     pub service: Service,
     proxies: Arc<Proxies>,
+    listener_meters: ListenerMeters,
     stopping: watch::Sender<bool>,
 }
 
@@ -85,6 +87,7 @@ impl App {
             connections_per_address: config.limits.connections_per_address,
             proxies: Arc::clone(&core.proxies),
             header_timeout: config.limits.header_timeout(),
+            meters: core.listener_meters.clone(),
             write_timeout: Duration::from_millis(config.limits.write_timeout_ms),
             drain: Duration::from_millis(config.sessions.drain_ms),
         };
@@ -129,6 +132,7 @@ impl Core {
         lab.recover().await?;
         let proxies = Arc::new(Proxies::new(config.trusted_proxies.clone()));
         let roster = Roster::default();
+        let listener_meters = ListenerMeters::default();
         let parts = ApiParts {
             lab: lab.clone(),
             log: log.clone(),
@@ -138,6 +142,8 @@ impl Core {
             base_url,
             proxies: Arc::clone(&proxies),
             roster: roster.clone(),
+            projector: projector.clone(),
+            listener_meters: listener_meters.clone(),
         };
         let api = Api::new(parts, config).await?;
         let (stopping, told_to_stop) = watch::channel(false);
@@ -159,7 +165,7 @@ impl Core {
         });
         let console = crate::console::routes().map(warp::Reply::into_response);
         let service = Service::new(&api, signaling.or(console).unify().boxed());
-        Ok(Self { lab, log, projector, reads, media, api, service, proxies, stopping })
+        Ok(Self { lab, log, projector, reads, media, api, service, proxies, listener_meters, stopping })
     }
 
     pub fn accounts(&self) -> &Accounts {

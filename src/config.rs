@@ -11,6 +11,8 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::telemetry::LogFormat;
+
 /// Everything that `curfew serve` may be told. Durations carry their unit in the key's name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +34,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// A `tracing` filter, such as `info` or `curfew=debug`.
     pub log: String,
+    pub log_format: LogFormat,
+    pub metrics: MetricsSection,
     pub tls: TlsSection,
     pub media: MediaSection,
     pub limits: Limits,
@@ -39,7 +43,7 @@ pub struct Config {
 }
 
 /// The keys of [`Config`].
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 14] = [
     "listen",
     "data",
     "zone",
@@ -48,11 +52,21 @@ const KEYS: [&str; 12] = [
     "allowed_origins",
     "trusted_proxies",
     "log",
+    "log_format",
+    "metrics",
     "tls",
     "media",
     "limits",
     "sessions",
 ];
+
+/// Who reads `/metrics`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsSection {
+    /// Networks whose addresses need not sign in for it.
+    pub allow: Vec<IpNet>,
+}
 
 /// The certificate of `listen`; without one it is plain HTTP.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -262,6 +276,8 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             log: "info".to_owned(),
+            log_format: LogFormat::Text,
+            metrics: MetricsSection::default(),
             tls: TlsSection::default(),
             media: MediaSection {
                 listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8189)),

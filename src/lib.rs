@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
+pub mod correlation;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod media;

@@ -90,7 +90,7 @@ pub(crate) async fn finish(shell: Arc<Shell>, cut: Cut) {
         cause: end.cause,
         by,
         reason_hash,
-        terminated: reports.iter().map(Shell::terminated).collect(),
+        terminated: reports.iter().map(|report| shell.terminated(report)).collect(),
         // Those that ended by their own timer report through the media plane's events.
         unreported: Unreported::Await,
         due_at: end.at,
@@ -126,7 +126,7 @@ pub(crate) async fn end_for(shell: &Arc<Shell>, room: RoomId, account: AccountId
             shell.peers.remove(peer);
             live.remove_peer(peer);
             let report = shell.media.close_peer(peer, Some(Arc::clone(&closing))).await;
-            terminated.extend(report.as_ref().map(Shell::terminated));
+            terminated.extend(report.as_ref().map(|report| shell.terminated(report)));
         }
     }
     let command = RoomCommand::Leave {
@@ -201,7 +201,7 @@ async fn record_peer(
     if let Some(live) = shell.rooms.get(room) {
         live.remove_peer(report.peer);
     }
-    let report = Shell::terminated(report);
+    let report = shell.terminated(report);
     let command = RoomCommand::RecordPeerTerminated { report, cause, due_at, now: shell.now_in(room) };
     if let Some(Err(refused)) = shell.insist::<RoomSide>(room, command, Shell::metadata(Actor::System)).await
     {

@@ -140,6 +140,8 @@ pub struct LabHealth {
     pub clock_behind: bool,
     pub rooms: usize,
     pub connections: usize,
+    /// The position up to which workflows have answered the log.
+    pub answered: u64,
 }
 
 /// The facade. Cheap to clone; usable from every thread.

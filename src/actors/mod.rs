@@ -24,6 +24,7 @@ mod lab_rooms;
 mod live;
 mod live_rooms;
 mod lookup;
+mod meters;
 mod peers;
 mod recovery;
 mod refusal;
@@ -42,5 +43,6 @@ pub use lab::{
     AccountState, Booked, ConnectionId, Joined, Lab, LabHealth, Negotiated, NewBooking, NewRobot,
     OfferTarget, Outbox, Principal, Recorded, RobotChange, RobotChoice, RobotRoom, RoomHint, Watch,
 };
+pub use meters::Meters;
 pub use refusal::{Answer, Refused};
 pub use start::LabParts;

@@ -1,7 +1,7 @@
 //! What all actors share, and the ways by which one reaches another.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,11 +23,13 @@ use super::entity::{Decided, Undecided};
 use super::folded::Folded;
 use super::keeper::{Command, Kind, StateOf};
 use super::live_rooms::LiveRooms;
+use super::meters::Meters;
 use super::peers::Peers;
 use super::refusal::{Answer, Refused};
 use super::registry::{Handle, Registry};
 use super::robot::RobotSide;
 use crate::clock::{BootInstant, SharedClock};
+use crate::correlation;
 use crate::media::{Media, MediaError, PeerReport, PeerStats};
 use crate::store::{Log, Projector, Reads, Reasons, StoreError};
 
@@ -59,6 +61,9 @@ pub(crate) struct Shell {
     pub(crate) decisions: Decisions,
     pub(crate) rules: Mutex<LabRules>,
     pub(crate) clock_behind: AtomicBool,
+    /// How far the workflows have come.
+    pub(crate) answered: AtomicU64,
+    pub(crate) meters: Meters,
     pub(crate) stop: watch::Sender<bool>,
 }
 
@@ -140,7 +145,7 @@ impl Shell {
 
     /// The metadata of a request's facts.
     pub(crate) fn metadata(actor: Actor) -> Metadata {
-        Metadata::new(actor, Uuid::now_v7())
+        Metadata::new(actor, correlation::current().unwrap_or_else(Uuid::now_v7))
     }
 
     /// Names a peer connection: 128 random bits, since the name grants its teardown.
@@ -214,7 +219,8 @@ impl Shell {
     }
 
     /// What the log says of a closed peer.
-    pub(crate) fn terminated(report: &PeerReport) -> TerminatedPeer {
+    pub(crate) fn terminated(&self, report: &PeerReport) -> TerminatedPeer {
+        self.meters.ended(report);
         TerminatedPeer {
             peer_id: report.peer,
             lateness_us: u64::try_from(report.lateness.as_micros()).unwrap_or(u64::MAX),
@@ -234,7 +240,7 @@ impl Shell {
     ) {
         self.peers.remove(report.peer);
         let now = self.clock.wall();
-        let command = RobotCommand::EndPublishing { report: Self::terminated(report), cause, due_at, now };
+        let command = RobotCommand::EndPublishing { report: self.terminated(report), cause, due_at, now };
         if let Some(Err(refused)) =
             self.insist::<RobotSide>(robot, command, Self::metadata(Actor::System)).await
         {

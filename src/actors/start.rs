@@ -1,6 +1,6 @@
 //! Starts the actors' thread and the tasks around it, and stops them in order.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::dispatch;
 use super::folded::{self, Folded};
 use super::lab::{Lab, LabHealth};
 use super::live_rooms::LiveRooms;
+use super::meters::Meters;
 use super::peers::Peers;
 use super::registry::Registry;
 use super::robot::end_publishing_now;
@@ -63,6 +64,8 @@ impl Lab {
             decisions: Decisions::default(),
             rules: Mutex::new(LabRules::default()),
             clock_behind: AtomicBool::new(false),
+            answered: AtomicU64::new(0),
+            meters: Meters::default(),
             stop: watch::channel(false).0,
         });
         shell.spawn(dispatch::media(Arc::clone(&shell), parts.media_events));
@@ -101,7 +104,13 @@ impl Lab {
             clock_behind: self.shell.clock_is_doubted(),
             rooms: self.shell.rooms.open(),
             connections: self.shell.rooms.connections(),
+            answered: self.shell.answered.load(Ordering::Acquire),
         }
+    }
+
+    /// What is measured of its sessions.
+    pub fn meters(&self) -> &Meters {
+        &self.shell.meters
     }
 }
 
@@ -129,7 +138,7 @@ impl Shell {
 /// Closes what is open in a room and records it; the room itself stays open.
 async fn leave_room(shell: &Arc<Shell>, id: RoomId) {
     let reports = shell.media.close_room(id, None).await;
-    let terminated: Vec<_> = reports.iter().map(Shell::terminated).collect();
+    let terminated: Vec<_> = reports.iter().map(|report| shell.terminated(report)).collect();
     let Ok(room) = shell.state::<RoomSide>(id).await else { return };
     let now = shell.clock.wall();
     for (account_id, _) in room.participants() {

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -43,6 +44,7 @@ pub(crate) struct Runner {
 impl Runner {
     pub(crate) async fn new(shell: Arc<Shell>) -> Result<Self, StoreError> {
         let done = shell.log.checkpoint(CHECKPOINT).await?;
+        shell.answered.store(done, Ordering::Release);
         Ok(Self { shell, done, stored: done })
     }
 
@@ -101,6 +103,7 @@ impl Runner {
             return false;
         }
         self.done = last;
+        self.shell.answered.store(last, Ordering::Release);
         true
     }
 

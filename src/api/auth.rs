@@ -8,12 +8,14 @@ use curfew_domain::{CredentialId, Reason, RobotId, Role};
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use ipnet::IpNet;
 use rand::RngCore;
 use sha2::{Digest, Sha256};
 
 use crate::actors::{Lab, Principal, Refused};
 use crate::api::error::Problem;
 use crate::api::listener::Via;
+use crate::api::proxies::is_in;
 use crate::api::route::{Access, Route};
 use crate::api::token::Tokens;
 use crate::clock::SharedClock;
@@ -29,11 +31,13 @@ pub struct Auth {
     tokens: Arc<Tokens>,
     lab: Lab,
     clock: SharedClock,
+    /// Networks that may read metrics.
+    monitors: Arc<[IpNet]>,
 }
 
 impl Auth {
-    pub(super) fn new(tokens: Arc<Tokens>, lab: Lab, clock: SharedClock) -> Self {
-        Self { tokens, lab, clock }
+    pub(super) fn new(tokens: Arc<Tokens>, lab: Lab, clock: SharedClock, monitors: Vec<IpNet>) -> Self {
+        Self { tokens, lab, clock, monitors: monitors.into() }
     }
 
     /// Whose token this is: a person's, with the role of this moment, or a robot's. Refuses with `bad_token` or
@@ -75,6 +79,11 @@ impl Auth {
             (Some(token), _) => self.authenticate(token).await?,
             // Whoever can open the socket owns the data folder, and could do anything to it.
             (None, Via::DataFolder) => Principal::System,
+            (None, Via::Network(client))
+                if route.access == Access::Monitor && is_in(&self.monitors, client) =>
+            {
+                return Ok(None);
+            }
             (None, Via::Network(_)) => {
                 return Err(Problem::because(Reason::BadToken, "Please sign in: this needs a Bearer token."));
             }
@@ -127,7 +136,7 @@ fn may(who: Principal, route: &Route) -> bool {
         Principal::Account { role, .. } => match route.access {
             Access::Public => true,
             Access::Any => role != Role::Auditor || route.reads(),
-            Access::Admin => role == Role::Admin,
+            Access::Admin | Access::Monitor => role == Role::Admin,
             Access::Audit => matches!(role, Role::Admin | Role::Auditor),
             Access::Robot => false,
         },

@@ -182,7 +182,7 @@ impl Reply for Problem {
 pub(super) fn render(mut response: Response, path: &str) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
     if problem.status.is_server_error() {
-        tracing::warn!(path, detail = problem.detail, "answered {}", problem.status.as_u16());
+        tracing::warn!(request_id = ?crate::correlation::current(), detail = problem.detail, "answered {}", problem.status.as_u16());
     }
     let body = Body {
         r#type: format!("urn:curfew:error:{}", problem.code),

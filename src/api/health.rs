@@ -52,6 +52,9 @@ async fn health(call: Call) -> Answer {
     if api.log.write_fault().is_some() {
         return Err(Problem::unavailable("The log cannot be written: its disk may be full."));
     }
+    if api.projector.progress().borrow().fault.is_some() {
+        return Err(Problem::unavailable("The read models cannot be written: their disk may be full."));
+    }
     let media = tokio::time::timeout(PATIENCE, api.media.stats());
     media.await.map_err(|_| Problem::unavailable("The media port does not answer.")).map(drop)?;
     let lab = api.lab.health();

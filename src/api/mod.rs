@@ -15,6 +15,7 @@ mod health;
 mod idempotency;
 mod interventions;
 pub mod listener;
+pub mod metrics;
 mod openapi;
 mod origin;
 mod password;
@@ -26,6 +27,7 @@ mod schedule;
 mod service;
 pub mod tls;
 pub mod token;
+mod trace;
 mod videos;
 mod webrtc;
 
@@ -39,6 +41,7 @@ use std::time::Duration;
 use crate::actors::Lab;
 use crate::api::auth::Auth;
 use crate::api::error::Problem;
+use crate::api::metrics::{ListenerMeters, Metrics};
 use crate::api::proxies::Proxies;
 use crate::api::route::{Access, Route, Table};
 use crate::api::token::Tokens;
@@ -46,7 +49,7 @@ use crate::clock::SharedClock;
 use crate::config::{Config, origin_of};
 use crate::media::Media;
 use crate::signaling::Roster;
-use crate::store::{Idempotency, Log, Reads};
+use crate::store::{Idempotency, Log, Projector, Reads};
 
 /// What the routes answer from.
 pub struct Api {
@@ -59,6 +62,9 @@ pub struct Api {
     accounts: Accounts,
     idempotency: Idempotency,
     proxies: Arc<Proxies>,
+    projector: Projector,
+    roster: Roster,
+    metrics: Arc<Metrics>,
     registration: bool,
     body_bytes: usize,
     body_timeout: Duration,
@@ -80,6 +86,8 @@ pub struct ApiParts {
     pub base_url: String,
     pub proxies: Arc<Proxies>,
     pub roster: Roster,
+    pub projector: Projector,
+    pub listener_meters: ListenerMeters,
 }
 
 impl Api {
@@ -89,11 +97,21 @@ impl Api {
         let tokens = Arc::new(tokens);
         let own_origin = origin_of(&parts.base_url).map(str::to_owned);
         let accounts = Accounts::new(&parts, Arc::clone(&tokens), config).await?;
+        let (log, lab, listener) = (parts.log.meters(), parts.lab.meters(), &parts.listener_meters);
+        let metrics = Arc::new(Metrics::new(log, lab, listener, &accounts.meters()));
         Ok(Arc::new(Self {
-            auth: Auth::new(tokens, parts.lab.clone(), Arc::clone(&parts.clock)),
+            auth: Auth::new(
+                tokens,
+                parts.lab.clone(),
+                Arc::clone(&parts.clock),
+                config.metrics.allow.clone(),
+            ),
             accounts,
             idempotency: parts.log.idempotency(),
             proxies: parts.proxies,
+            projector: parts.projector,
+            roster: parts.roster,
+            metrics,
             lab: parts.lab,
             log: parts.log,
             reads: parts.reads,
@@ -123,6 +141,7 @@ impl Api {
 fn table() -> Table {
     let mut routes = Vec::new();
     routes.extend(health::routes());
+    routes.extend(metrics::routes());
     routes.extend(accounts::routes());
     routes.extend(robots::routes());
     routes.extend(schedule::routes());
@@ -142,7 +161,6 @@ fn later() -> Vec<Route> {
         Route::new(method, pattern, access, move |_| async move { Err(Problem::not_available(what)) })
     };
     vec![
-        not_yet(Method::GET, "/metrics", Access::Admin, "Metrics"),
         not_yet(Method::POST, "/whip/{robot_id}", Access::Robot, "WHIP"),
         not_yet(Method::POST, "/whep/{robot_id}", Access::Any, "WHEP"),
         not_yet(Method::GET, "/audit/events", Access::Audit, "The audit"),

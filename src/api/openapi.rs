@@ -168,6 +168,7 @@ const fn access(route: &Route) -> &'static str {
         Access::Public => "public",
         Access::Any => "viewers and admins; auditors where it only reads",
         Access::Admin => "admins",
+        Access::Monitor => "admins, and configured addresses",
         Access::Audit => "auditors and admins",
         Access::Robot => "the robot, with its credential",
     }

@@ -54,7 +54,7 @@ impl Origins {
 pub(super) fn expose(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    let exposed = HeaderValue::from_static("Location, ETag, Link, Retry-After");
+    let exposed = HeaderValue::from_static("Location, ETag, Link, Retry-After, X-Request-Id");
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
 }
 

@@ -22,6 +22,8 @@ pub(super) enum Access {
     /// Viewers and admins; auditors where it only reads.
     Any,
     Admin,
+    /// Admins, and whoever asks from a configured address.
+    Monitor,
     /// Auditors and admins.
     Audit,
     /// Robots with their credential, and nobody else.
@@ -100,6 +102,13 @@ impl Route {
     pub(super) fn gives<T: JsonSchema>(mut self, status: StatusCode) -> Self {
         let body = ("application/json", SchemaGenerator::subschema_for::<T> as Shape);
         self.about.gives.push((status.as_u16(), Some(body)));
+        self
+    }
+
+    /// Answers with text of this media type.
+    pub(super) fn gives_text(mut self, media_type: &'static str) -> Self {
+        let body = (media_type, SchemaGenerator::subschema_for::<String> as Shape);
+        self.about.gives.push((StatusCode::OK.as_u16(), Some(body)));
         self
     }
 

@@ -20,11 +20,15 @@ use warp::{Filter, Reply};
 
 use crate::api::error::{Problem, from_rejection, render};
 use crate::api::listener::{Place, TurnedAway, Via};
+use crate::api::metrics::Metrics;
 use crate::api::origin::{Origins, Verdict, expose};
 use crate::api::proxies::Proxies;
 use crate::api::request::{Call, read_body};
 use crate::api::route::{Found, Matched};
+use crate::api::trace::{Routed, Trace};
 use crate::api::{Api, idempotency, table};
+use crate::clock::SharedClock;
+use crate::correlation;
 
 /// Answers requests, whatever they came in by. Cheap to clone.
 #[derive(Clone)]
@@ -33,6 +37,8 @@ pub struct Service {
     origins: Arc<Origins>,
     proxies: Arc<Proxies>,
     is_tls: bool,
+    metrics: Arc<Metrics>,
+    clock: SharedClock,
 }
 
 impl Service {
@@ -40,10 +46,30 @@ impl Service {
     pub fn new(api: &Arc<Api>, beside: BoxedFilter<(Response,)>) -> Self {
         let origins = Arc::new(Origins::new(&api.allowed_origins));
         let routes = rest(Arc::clone(api)).or(beside).unify().recover(recover).unify().boxed();
-        Self { routes, origins, proxies: Arc::clone(&api.proxies), is_tls: api.is_tls }
+        Self {
+            routes,
+            origins,
+            proxies: Arc::clone(&api.proxies),
+            is_tls: api.is_tls,
+            metrics: Arc::clone(&api.metrics),
+            clock: Arc::clone(&api.clock),
+        }
     }
 
-    pub async fn call<B>(&self, mut request: Request<B>) -> Result<Response, Infallible>
+    pub async fn call<B>(&self, request: Request<B>) -> Result<Response, Infallible>
+    where
+        B: Body + Send + Sync + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let via = request.extensions().get::<Via>().copied();
+        let trusted = matches!(via, Some(Via::Network(peer)) if self.proxies.trust(peer));
+        let trace = Trace::begin(&request, trusted, &self.clock);
+        let mut response = correlation::within(trace.id, self.answer(request)).await?;
+        trace.end(&mut response, &self.metrics, &self.clock);
+        Ok(response)
+    }
+
+    async fn answer<B>(&self, mut request: Request<B>) -> Result<Response, Infallible>
     where
         B: Body + Send + Sync + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -81,6 +107,7 @@ impl Service {
         let Some(Via::Network(peer)) = request.extensions().get::<Via>().copied() else { return Ok(None) };
         let client = self.proxies.client(peer, request.headers());
         request.extensions_mut().insert(Via::Network(client));
+        tracing::debug!(%client, request_id = ?correlation::current(), "asked");
         if !self.proxies.trust(peer) {
             return Ok(None);
         }
@@ -144,11 +171,13 @@ fn rest(api: Arc<Api>) -> BoxedFilter<(Response,)> {
         .and(warp::body::stream())
         .then(move |matched: Box<Matched>, query, headers, via, body| {
             let api = Arc::clone(&api);
+            let routed = Routed(matched.route.pattern);
             async move {
                 let mut response = match answer(api, *matched, query, headers, via, body).await {
                     Ok(response) => response,
                     Err(problem) => problem.into_response(),
                 };
+                response.extensions_mut().insert(routed);
                 response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
                 response
             }

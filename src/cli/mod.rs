@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::telemetry;
+use crate::telemetry::{self, LogFormat};
 
 /// Exit codes of every command: 0 done, 1 failed or a check not passed, 2 wrong use.
 const WRONG_USE: u8 = 2;
@@ -66,9 +66,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         // It reads its own from the configuration.
         Command::Serve(_) => {}
-        Command::Robot(_) => telemetry::start("info"),
-        Command::Load(_) => telemetry::start("warn,curfew::cli::load=info"),
-        Command::Demo(_) | Command::User(_) | Command::RobotRegistry(_) => telemetry::start("warn"),
+        Command::Robot(_) => telemetry::start("info", LogFormat::Text),
+        Command::Load(_) => telemetry::start("warn,curfew::cli::load=info", LogFormat::Text),
+        Command::Demo(_) | Command::User(_) | Command::RobotRegistry(_) => {
+            telemetry::start("warn", LogFormat::Text)
+        }
     }
     match command {
         Command::Demo(args) => demo::run(args).await,

@@ -39,7 +39,7 @@ pub(super) struct ServeArgs {
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let ServeArgs { config, listen, data, zone, public_url } = args;
     let config = Config::load(config.as_deref(), &Flags { listen, data, zone, public_url })?;
-    telemetry::start(&config.log);
+    telemetry::start(&config.log, config.log_format);
     let app = App::start(config, SystemClock::shared()).await?;
     let told = told_to_stop()?;
     let outcome = greet(&app).await;

@@ -19,7 +19,7 @@ use super::schema::migrate;
 use super::statement::{Kind, Statement};
 use super::upcasters::{check_readable, upcasters};
 use super::writer::Writer;
-use super::{Idempotency, OneTimeLinks, People, Reasons, Secrets, StoreError};
+use super::{Idempotency, Meters, OneTimeLinks, People, Reasons, Secrets, StoreError};
 use crate::clock::SharedClock;
 
 /// Connections that read at the same time; writing has its own.
@@ -142,6 +142,11 @@ impl Log {
     /// The position of the last event, as it grows; 0 for an empty log.
     pub fn head(&self) -> watch::Receiver<u64> {
         self.shared.writer.head()
+    }
+
+    /// What is measured of its writing.
+    pub fn meters(&self) -> &Meters {
+        self.shared.writer.meters()
     }
 
     /// Why the last attempt to write failed; `None` where it went well.

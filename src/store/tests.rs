@@ -247,12 +247,14 @@ async fn a_full_disk_refuses_and_the_log_goes_on_when_there_is_space() {
     for one in refused {
         assert!(matches!(one, Err(StoreError::Unavailable(_))), "{one:?}");
     }
+    assert!(matches!(log.write_fault(), Some(StoreError::Unavailable(_))), "whoever asks is told");
     assert!(matches!(append(&log, "a", acknowledged).await, Ok(_) | Err(StoreError::Unavailable(_))));
     pages("PRAGMA max_page_count = 1000000").await.expect("lifts the limit");
     let head = *log.head().borrow();
     let sequence = log.load::<Lab>("a").await.expect("loads").sequence;
     let after = append_many(&log, "a", sequence, 140).await.expect("appends");
     assert_eq!(after.position, head + 140);
+    assert_eq!(log.write_fault(), None);
     assert_eq!(log.read_after(0, 1_000_000).await.expect("reads").len() as u64, after.position);
 }
 

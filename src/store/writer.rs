@@ -5,13 +5,16 @@
 //! Callers are answered only after the commit.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
+use prometheus_client::metrics::histogram::Histogram;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::StoreError;
 use super::error::concerns_only_its_statement;
+use super::meters::Meters;
 use super::statement::{Entry, Kind, Placed, Statement, insert_events};
 use crate::clock::SharedClock;
 
@@ -37,6 +40,7 @@ pub(super) struct Writer {
     head: watch::Receiver<u64>,
     last: watch::Receiver<Receipt>,
     fault: watch::Receiver<Option<StoreError>>,
+    meters: Meters,
 }
 
 impl Writer {
@@ -54,7 +58,9 @@ impl Writer {
         let (last, watched_last) = watch::channel(found);
         let (head, watched_head) = watch::channel(found.position);
         let (fault, watched_fault) = watch::channel(None);
-        let mut task = Task { queue, session, clock, last, head, fault, stale: false };
+        let meters = Meters::default();
+        let batch = meters.batch.clone();
+        let mut task = Task { queue, session, clock, last, head, fault, batch, stale: false };
         tokio::spawn(async move {
             let closers = task.run().await;
             drop(task);
@@ -64,12 +70,15 @@ impl Writer {
                 let _ = closer.send(Ok(()));
             }
         });
-        Ok(Self { jobs, head: watched_head, last: watched_last, fault: watched_fault })
+        Ok(Self { jobs, head: watched_head, last: watched_last, fault: watched_fault, meters })
     }
 
     /// Appends all of them or none; durable when `Ok`. `entries` is not empty.
     pub(super) async fn append(&self, entries: Vec<Entry>) -> Result<Receipt, StoreError> {
-        self.ask(|answer| Job::Append { entries, answer }).await
+        let asked = Instant::now();
+        let receipt = self.ask(|answer| Job::Append { entries, answer }).await?;
+        self.meters.append_seconds.observe(asked.elapsed().as_secs_f64());
+        Ok(receipt)
     }
 
     /// Runs one statement, durable when `Ok`; the rows are what its `RETURNING` gave.
@@ -93,7 +102,11 @@ impl Writer {
         *self.last.borrow()
     }
 
-    /// Why the last transaction failed; `None` where it went well.
+    pub(super) fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
+    /// Why the last transaction failed; none if it did not.
     pub(super) fn fault(&self) -> Option<StoreError> {
         self.fault.borrow().clone()
     }
@@ -141,6 +154,7 @@ struct Task {
     last: watch::Sender<Receipt>,
     head: watch::Sender<u64>,
     fault: watch::Sender<Option<StoreError>>,
+    batch: Histogram,
     /// After a failed transaction the database says where the log stands, not this task.
     stale: bool,
 }
@@ -169,6 +183,7 @@ impl Task {
     }
 
     async fn settle(&mut self, jobs: Vec<Job>) {
+        self.batch.observe(jobs.len() as f64);
         let mut settled = Vec::with_capacity(jobs.len());
         let mut jobs = jobs.into_iter();
         match self.transaction(&mut jobs, &mut settled).await {

@@ -9,6 +9,7 @@ mod api_bookings;
 mod api_connections;
 mod api_http;
 mod api_interventions;
+mod api_observed;
 mod api_openapi;
 mod api_robots;
 mod api_tls;

@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use curfew_domain::{AccountId, Reason, Role};
+use prometheus_client::metrics::counter::Counter;
 
 use crate::actors::{AccountState, Lab, Principal};
 use crate::api::ApiParts;
 use crate::api::auth::{random_secret, sha256_hex};
 use crate::api::dto::User;
 use crate::api::error::Problem;
+use crate::api::metrics::SignInMeters;
 use crate::api::password::{self, Passwords};
 use crate::api::token::{Bearer, Tokens};
 use crate::clock::SharedClock;
@@ -43,6 +45,7 @@ pub struct Accounts {
     clock: SharedClock,
     attempts: Arc<Attempts>,
     roster: Roster,
+    refused: Counter,
     link_lifetime: Duration,
     base_url: String,
 }
@@ -73,6 +76,7 @@ impl Accounts {
             clock: Arc::clone(&parts.clock),
             attempts: Arc::new(Attempts::new(config.limits.wrong_passwords_per_minute)),
             roster: parts.roster.clone(),
+            refused: Counter::default(),
             link_lifetime: Duration::from_secs(config.sessions.link_minutes.saturating_mul(60)),
             base_url: parts.base_url.clone(),
         })
@@ -92,8 +96,26 @@ impl Accounts {
         Ok(user(self.people.create(person).await?, new.role, false))
     }
 
-    /// The token and whose it is. The answer and the work are the same for a wrong password and an unknown e-mail.
+    pub(super) fn meters(&self) -> SignInMeters {
+        SignInMeters { refused: self.refused.clone(), hashed: self.passwords.hashed.clone() }
+    }
+
+    /// As [`Self::try_sign_in`], and counts those that are refused.
     pub(super) async fn sign_in(
+        &self,
+        email: &str,
+        password: String,
+        from: Option<IpAddr>,
+    ) -> Result<(String, User), Problem> {
+        let signed_in = self.try_sign_in(email, password, from).await;
+        if signed_in.is_err() {
+            self.refused.inc();
+        }
+        signed_in
+    }
+
+    /// The token and whose it is. The answer and the work are the same for a wrong password and an unknown e-mail.
+    async fn try_sign_in(
         &self,
         email: &str,
         password: String,

@@ -35,7 +35,7 @@ pub(in crate::api) fn routes() -> Vec<Route> {
         Route::new(Method::POST, "/auth/password", Access::Any, change_password)
             .about("Changes one's own password")
             .takes::<ChangePassword>()
-            .gives::<User>(StatusCode::OK),
+            .gives::<PasswordChanged>(StatusCode::OK),
     ]
 }
 
@@ -124,7 +124,7 @@ struct ChangePassword {
 }
 
 /// The user, and the token that replaces the one it was asked with.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct PasswordChanged {
     #[serde(flatten)]
     user: User,

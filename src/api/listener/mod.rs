@@ -19,6 +19,7 @@ use hyper::body::{Body, Incoming};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 
+use crate::api::metrics::ListenerMeters;
 use crate::api::proxies::Proxies;
 use crate::api::tls::Tls;
 use connection::Door;
@@ -71,6 +72,7 @@ pub struct ListenerLimits {
     pub header_timeout: Duration,
     /// How long a client may take nothing of what it is sent.
     pub write_timeout: Duration,
+    pub meters: ListenerMeters,
     /// How long the shutdown waits for connections in use before it closes them.
     pub drain: Duration,
 }
@@ -89,7 +91,8 @@ pub async fn run<S, F, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let slots = Arc::new(Slots::new(limits.connections, limits.connections_per_address));
+    let slots =
+        Arc::new(Slots::new(limits.connections, limits.connections_per_address, limits.meters.open.clone()));
     let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -118,6 +121,7 @@ pub async fn run<S, F, B>(
                 connections.spawn(door.open(stream, place));
             }
             Err(why) => {
+                limits.meters.turned_away.inc();
                 let Ok(turn) = Arc::clone(&turned_away).try_acquire_owned() else { continue };
                 let stream = Stream::new(socket, Slot::none(), limits.write_timeout);
                 connections.spawn(async move {

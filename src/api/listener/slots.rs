@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 
 use futures_util::task::AtomicWaker;
+use prometheus_client::metrics::gauge::Gauge;
 
 use super::TurnedAway;
 
@@ -19,6 +20,8 @@ pub(super) struct Slots {
     most: usize,
     /// 0 for no bound.
     most_per_address: usize,
+    /// How many are open, for whoever wants to know.
+    count: Gauge,
     inner: Mutex<Inner>,
 }
 
@@ -83,8 +86,8 @@ struct Visit {
 }
 
 impl Slots {
-    pub(super) fn new(most: usize, most_per_address: usize) -> Self {
-        Self { most, most_per_address, inner: Mutex::default() }
+    pub(super) fn new(most: usize, most_per_address: usize, count: Gauge) -> Self {
+        Self { most, most_per_address, count, inner: Mutex::default() }
     }
 
     /// A slot for a connection that counts for `address`. It idles until its first request.
@@ -108,6 +111,7 @@ impl Slots {
             *inner.per_address.entry(address).or_default() += 1;
         }
         drop(inner);
+        self.count.inc();
         let place = Place { slots: Arc::clone(self), id, _visit: None };
         Ok((Slot { held: Some((Arc::clone(self), id)), closer }, place))
     }
@@ -185,6 +189,7 @@ impl Drop for Slot {
     fn drop(&mut self) {
         if let Some((slots, id)) = &self.held {
             slots.inner().remove(*id);
+            slots.count.dec();
         }
     }
 }
@@ -242,7 +247,7 @@ mod tests {
     const THERE: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)));
 
     fn slots(most: usize, most_per_address: usize) -> Arc<Slots> {
-        Arc::new(Slots::new(most, most_per_address))
+        Arc::new(Slots::new(most, most_per_address, Gauge::default()))
     }
 
     fn is_closed(slot: &Slot) -> bool {

@@ -134,7 +134,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_to_make_room_reads_no_more() {
-        let slots = Arc::new(Slots::new(1, 0));
+        let slots = Arc::new(Slots::new(1, 0, Default::default()));
         let (mut stream, _far) = pair(slots.take(None).expect("a slot").0);
         let reading = tokio::spawn(async move { stream.read_u8().await });
         let _next = slots.take(None).expect("the first makes room");

@@ -53,6 +53,13 @@ impl Client {
         self.send_raw(method, path, "application/json", body.into()).await
     }
 
+    /// The headers and the body of a 200 that is no JSON.
+    pub(crate) async fn get_text(&self, path: &str) -> (HeaderMap, String) {
+        let (status, headers, body) = self.exchange("GET", path, "", Vec::new()).await;
+        assert_eq!(status, 200, "{body:?}");
+        (headers, String::from_utf8(body.into()).expect("UTF-8"))
+    }
+
     pub(crate) async fn send_raw(
         &self,
         method: &str,
@@ -60,6 +67,17 @@ impl Client {
         content_type: &str,
         body: Vec<u8>,
     ) -> Reply {
+        let (status, headers, body) = self.exchange(method, path, content_type, body).await;
+        Reply { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() }
+    }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> (u16, HeaderMap, Bytes) {
         let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.addr));
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -71,11 +89,7 @@ impl Client {
         let response = self.inner.request(request).await.expect("a reply");
         let (head, body) = response.into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
-        Reply {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body: serde_json::from_slice(&body).unwrap_or_default(),
-        }
+        (head.status.as_u16(), head.headers, body)
     }
 }
 
