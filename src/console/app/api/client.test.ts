@@ -33,7 +33,7 @@ describe('the client', () => {
     const refusal = { title: 'Conflict', detail: 'Somebody else has this slot.', code: 'slot_taken' };
     const thrown = await failure(answering(() => problem(409, refusal)).client.booking('b'));
     expect(thrown).toMatchObject({ status: 409, code: 'slot_taken', message: 'Somebody else has this slot.' });
-    expect(inWords(thrown)).toBe('Somebody else has this slot.');
+    expect(inWords(thrown)).toBe('Somebody else has this slot. Choose another time or another robot.');
   });
 
   it('says when to try again', async () => {

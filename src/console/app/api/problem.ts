@@ -30,11 +30,23 @@ export async function problemOf(reply: Response): Promise<ApiError> {
   return new ApiError(reply.status, text(problem['code']) ?? 'unexpected', detail, retryAfter(reply));
 }
 
-/** One sentence for a person about whatever was thrown. */
+/** What to do about a refusal, where its own words leave that open. */
+const NEXT: Record<string, string> = {
+  slot_taken: 'Choose another time or another robot.',
+  account_busy: 'Choose another time, or cancel the other booking first.',
+  outside_rules: 'Choose another window.',
+  not_your_booking: 'Ask its holder.',
+  wrong_role: 'Ask an administrator.',
+  suspended: 'Ask an administrator.',
+  conflict: 'Reload the page to see how things are now.',
+};
+
+/** What a person can read about whatever was thrown, and what to do next. */
 export function inWords(thrown: unknown): string {
   if (thrown instanceof ApiError) {
     const wait = thrown.retryAfterSeconds;
-    return wait === null ? thrown.message : `${thrown.message} Try again in ${wait} s.`;
+    const next = wait === null ? NEXT[thrown.code] : `Try again in ${wait} s.`;
+    return next === undefined ? thrown.message : `${thrown.message} ${next}`;
   }
   return 'Something went wrong in this page. Reload it and try again.';
 }
