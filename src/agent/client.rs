@@ -19,6 +19,8 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const REGISTER_WITHIN: Duration = Duration::from_secs(5);
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
 const PING_EVERY: Duration = Duration::from_secs(3);
+/// How often it is looked whether the server is still there, and this machine where it was.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A server that says nothing for so long, not even to a ping, is gone.
 const SILENT_FOR: Duration = Duration::from_secs(10);
 /// An answer with many candidates stays far below.
@@ -33,7 +35,9 @@ pub(crate) enum ClientError {
     ConnectTimeout,
     #[error("the WebSocket failed: {0}")]
     WebSocket(tungstenite::Error),
-    #[error("the server answers with status {0}: is this the address of a Curfew server?")]
+    #[error(
+        "the server answers with status {0}: is this a Curfew server's address, and rightly http or https?"
+    )]
     Status(u16),
     #[error("the connection broke off")]
     Broken,
@@ -71,7 +75,8 @@ pub(crate) struct SignalingClient {
     socket: WebSocketStream<Box<dyn Stream>>,
     local: SocketAddr,
     remote: SocketAddr,
-    ping: Interval,
+    look: Interval,
+    pinged: Instant,
     last_heard: Instant,
 }
 
@@ -99,9 +104,10 @@ impl SignalingClient {
             .max_frame_size(Some(MESSAGE_MAX))
             .max_write_buffer_size(WRITE_BUFFER_MAX);
         let (socket, _) = client_async_with_config(request(endpoint, token)?, stream, Some(config)).await?;
-        let mut ping = interval(PING_EVERY);
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self { socket, local, remote, ping, last_heard: Instant::now() })
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let now = Instant::now();
+        Ok(Self { socket, local, remote, look, pinged: now, last_heard: now })
     }
 
     /// This machine's address on the way to the server.
@@ -120,14 +126,8 @@ impl SignalingClient {
         loop {
             let frame = tokio::select! {
                 frame = self.socket.next() => frame.ok_or(ClientError::Closed)??,
-                _ = self.ping.tick() => {
-                    if self.last_heard.elapsed() >= SILENT_FOR {
-                        return Err(ClientError::Silent);
-                    }
-                    if self.has_moved() {
-                        return Err(ClientError::Moved);
-                    }
-                    self.write(Message::Ping(Vec::new().into())).await?;
+                _ = self.look.tick() => {
+                    self.look_around().await?;
                     continue;
                 }
             };
@@ -146,6 +146,20 @@ impl SignalingClient {
     /// Says goodbye, as far as the server still listens.
     pub(crate) async fn close(mut self) {
         let _ = timeout(Duration::from_secs(1), self.socket.close(None)).await;
+    }
+
+    async fn look_around(&mut self) -> Result<(), ClientError> {
+        if self.last_heard.elapsed() >= SILENT_FOR {
+            return Err(ClientError::Silent);
+        }
+        if self.has_moved() {
+            return Err(ClientError::Moved);
+        }
+        if self.pinged.elapsed() >= PING_EVERY {
+            self.pinged = Instant::now();
+            self.write(Message::Ping(Vec::new().into())).await?;
+        }
+        Ok(())
     }
 
     /// Whether packets to the server would leave from another address by now: this connection is dead then, and would be
