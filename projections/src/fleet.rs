@@ -26,6 +26,8 @@ pub struct RobotRow {
     pub registered_at: DateTime<Utc>,
     /// The signaling connection it is online with.
     pub connection_id: Option<ConnectionId>,
+    /// When it last came online or went offline.
+    pub seen_at: Option<DateTime<Utc>>,
     pub publishing: Option<PeerId>,
     pub maintenance: Option<Maintenance>,
     pub emergency_stop: Option<EmergencyStop>,
@@ -64,6 +66,9 @@ impl Projection for Fleet {
         match row {
             None => registered(event, recorded.recorded_at),
             Some(mut row) => {
+                if matches!(event, RobotEvent::CameOnline { .. } | RobotEvent::WentOffline { .. }) {
+                    row.seen_at = Some(recorded.recorded_at);
+                }
                 row.apply(event);
                 Some(row)
             }
@@ -84,6 +89,7 @@ fn registered(event: &RobotEvent, registered_at: DateTime<Utc>) -> Option<RobotR
         media: *media,
         registered_at,
         connection_id: None,
+        seen_at: None,
         publishing: None,
         maintenance: None,
         emergency_stop: None,

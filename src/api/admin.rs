@@ -11,7 +11,7 @@ use warp::reply::Response;
 use crate::actors::{NewRobot, Recorded, RobotChange};
 use crate::api::accounts;
 use crate::api::auth::{new_robot_token, sha256_hex};
-use crate::api::dto::{NotRecorded, Robot};
+use crate::api::dto::{AdminRobot, NotRecorded, Robot};
 use crate::api::error::Problem;
 use crate::api::request::{Call, Page, ok, with_status};
 use crate::api::route::{Access, Answer, Route};
@@ -21,7 +21,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend([
         Route::new(Method::GET, "/admin/robots", Access::Admin, robots)
             .about("The registry of robots, the retired ones too")
-            .lists::<Robot>(),
+            .lists::<AdminRobot>(),
         Route::new(Method::POST, "/admin/robots", Access::Admin, register)
             .about("Registers a robot")
             .takes::<Register>()
@@ -66,8 +66,8 @@ async fn robots(call: Call) -> Answer {
     rows.sort_by_key(|row| row.robot_id);
     let now = call.api.clock.wall();
     let rows = rows.into_iter().filter(|row| after.is_none_or(|after| row.robot_id > after)).take(limit + 1);
-    Ok(ok(&Page::of(rows.map(|row| Robot::of(row, now)).collect(), limit, |robot: &Robot| {
-        robot.id.to_string()
+    Ok(ok(&Page::of(rows.map(|row| AdminRobot::of(row, now)).collect(), limit, |item: &AdminRobot| {
+        item.robot.id.to_string()
     })))
 }
 

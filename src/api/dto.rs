@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use curfew_domain::robot::Maintenance;
-use curfew_domain::{AccountId, BookingId, Cause, MediaMode, Reason, RobotId, Role, RoomId};
+use curfew_domain::{AccountId, BookingId, Cause, CredentialId, MediaMode, Reason, RobotId, Role, RoomId};
 use curfew_projections::{BookingRow, RobotRow, Status};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -105,6 +105,28 @@ pub(super) struct Robot {
     next_maintenance: Option<MaintenanceSpan>,
     emergency_stop: bool,
     retired: bool,
+}
+
+/// An item of the registry as admins see it.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct AdminRobot {
+    #[serde(flatten)]
+    pub(super) robot: Robot,
+    /// When it last came online or went offline; null while it never did.
+    last_seen: Option<String>,
+    /// The credentials that are good still.
+    credentials: Vec<CredentialId>,
+}
+
+impl AdminRobot {
+    pub(super) fn of(row: RobotRow, now: DateTime<Utc>) -> Self {
+        let good = row.credentials.iter().filter(|credential| !credential.revoked);
+        Self {
+            last_seen: row.seen_at.as_ref().map(millis::to_string),
+            credentials: good.map(|credential| credential.credential_id).collect(),
+            robot: Robot::of(row, now),
+        }
+    }
 }
 
 #[derive(JsonSchema, Serialize)]

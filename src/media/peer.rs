@@ -79,7 +79,7 @@ pub(super) struct Peer {
 
 enum Role {
     Publisher(Publisher),
-    Viewer(Viewer),
+    Viewer(Box<Viewer>),
 }
 
 /// What a peer tells the core.
@@ -105,7 +105,7 @@ impl Peer {
                 Role::Publisher(Publisher::new(built.spec.peer, built.streams, config.keyframe_interval))
             }
             PeerKind::Viewer { .. } => {
-                Role::Viewer(Viewer::new(now.mono, built.streams, config.queue_packets))
+                Role::Viewer(Box::new(Viewer::new(now.mono, built.streams, config.queue_packets)))
             }
         };
         Self {

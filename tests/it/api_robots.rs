@@ -45,7 +45,10 @@ async fn a_credential_is_shown_once_and_can_be_revoked() {
     assert_eq!(issued.status, 201);
     let token = issued.text("token");
     assert!(token.starts_with("curfew_robot_") && token.len() == 13 + 64 + 1 + 43, "{token}");
-    assert!(!admin.client.get("/admin/robots").await.body.to_string().contains(token));
+    let listed = admin.client.get("/admin/robots").await.body;
+    assert!(!listed.to_string().contains(token));
+    assert_eq!(listed["items"][0]["credentials"], json!([issued.text("id")]));
+    assert_eq!(listed["items"][0]["last_seen"], json!(null));
     let robot = app.anyone().with_token(token);
     assert_eq!(robot.get("/robots").await.refusal(), (403, "wrong_role"));
     let (rest, last) = token.split_at(token.len() - 1);
@@ -53,6 +56,7 @@ async fn a_credential_is_shown_once_and_can_be_revoked() {
     assert_eq!(app.anyone().with_token(&altered).get("/robots").await.refusal(), (401, "bad_token"));
     let path = format!("/admin/robots/turtle/credentials/{}", issued.text("id"));
     assert_eq!(admin.client.send("DELETE", &path, None).await.status, 204);
+    assert_eq!(admin.client.get("/admin/robots").await.body["items"][0]["credentials"], json!([]));
     assert_eq!(robot.get("/robots").await.refusal(), (401, "bad_token"));
     app.stop().await;
 }

@@ -221,6 +221,7 @@ async fn a_robots_second_connection_replaces_its_first() {
     second.hear_at_last("left-room").await;
     let registry = admin.client.get("/admin/robots").await;
     assert_eq!(registry.body["items"][0]["online"], true, "{registry:?}");
+    assert!(registry.body["items"][0]["last_seen"].is_string(), "{registry:?}");
     app.stop().await;
 }
 
