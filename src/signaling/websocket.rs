@@ -2,6 +2,7 @@
 
 use std::future::ready;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
@@ -17,6 +18,8 @@ use crate::api::listener::Place;
 
 const SUBPROTOCOL: &str = "curfew.v1";
 const BEARER_SUBPROTOCOL: &str = "bearer.";
+/// How long a closed connection is read from, for the far end to see why.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// `GET /ws` with an upgrade. A token may come in the `Authorization` header, as the subprotocol `bearer.<token>` offered
 /// beside `curfew.v1`, or later in `register`. Foreign origins and tokens in the URL do not come as far as here.
@@ -82,7 +85,7 @@ async fn carry(signaling: Arc<Signaling>, socket: WebSocket, token: Option<Strin
             }
         }
     });
-    let incoming =
+    let mut incoming =
         stream.take_while(|read| ready(read.is_ok() || is_too_large(read))).map(|read| match read {
             Ok(message) if message.is_text() => {
                 Incoming::Text(message.to_str().unwrap_or_default().to_owned())
@@ -91,9 +94,12 @@ async fn carry(signaling: Arc<Signaling>, socket: WebSocket, token: Option<Strin
             Ok(_) => Incoming::Alive,
             Err(_) => Incoming::TooLarge,
         });
-    Connection::new(signaling, frames, token, place).run(incoming).await;
+    Connection::new(signaling, frames, token, place).run(&mut incoming).await;
     // What is queued, an error before a close above all, still goes out; `send_within` bounds it.
     let _ = writer.await;
+    // A socket that is closed with something unread is reset, and a reset takes back the words that were just sent.
+    let unread = async { while incoming.next().await.is_some() {} };
+    let _ = tokio::time::timeout(LINGER, unread).await;
 }
 
 /// tungstenite says that a message passed its bound only in words.
