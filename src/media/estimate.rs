@@ -14,17 +14,28 @@ const RISE_EVERY: Duration = Duration::from_secs(1);
 /// So many times of what is sent, and the limit limits nothing.
 const FORGET_ABOVE: u64 = 2;
 
+/// A receiver has seen no more than it was sent, so what it says it can receive is never much more than that (one and a
+/// half times in libwebrtc). From this many fifths of the usual rate on, it is the source that sends little.
+const LIMITS_BELOW_FIFTHS: u64 = 6;
+/// How slowly the usual rate follows the present one: a key frame's second is not usual.
+const USUAL_OVER: u64 = 4;
+
 #[derive(Debug, Default)]
 pub(super) struct Estimate {
     received_bps: Option<u64>,
+    usual_bps: Option<u64>,
     after_loss_bps: Option<u64>,
     moved_at: Option<Instant>,
 }
 
 impl Estimate {
-    /// The viewer says what it can receive, over all its streams (draft-alvestrand-rmcat-remb-03).
-    pub(super) fn heard(&mut self, bps: u64) {
-        self.received_bps = Some(bps);
+    /// The viewer says what it can receive, over all its streams (draft-alvestrand-rmcat-remb-03), while it is sent
+    /// `sent_bps`.
+    pub(super) fn heard(&mut self, bps: u64, sent_bps: u64) {
+        let before = self.usual_bps.unwrap_or(sent_bps);
+        let usual = (before * (USUAL_OVER - 1)).saturating_add(sent_bps) / USUAL_OVER;
+        self.usual_bps = Some(usual);
+        self.received_bps = Some(bps).filter(|bps| bps.saturating_mul(5) < usual * LIMITS_BELOW_FIFTHS);
     }
 
     /// A receiver report: `fraction_lost` as RFC 3550 (6.4.1) has it, and the rate at which the viewer is sent to.
@@ -115,16 +126,31 @@ mod tests {
     fn what_a_viewer_says_is_its_limit_and_never_under_the_floor() {
         let mut estimate = Estimate::default();
         assert_eq!(estimate.limit(), None);
-        estimate.heard(700_000);
+        estimate.heard(700_000, 1_000_000);
         assert_eq!(estimate.limit(), Some(700_000));
-        estimate.heard(3);
+        estimate.heard(3, 1_000_000);
         assert_eq!(estimate.limit(), Some(FLOOR_BPS));
+    }
+
+    #[test]
+    fn a_picture_that_needs_little_is_not_taken_for_a_narrow_path() {
+        let mut estimate = Estimate::default();
+        for _ in 0..10 {
+            estimate.heard(300_000, 200_000);
+            assert_eq!(estimate.limit(), None, "half as much again as is sent");
+        }
+        estimate.heard(310_000, 290_000);
+        assert_eq!(estimate.limit(), None, "the second of a key frame");
+        for _ in 0..10 {
+            estimate.heard(600_000, 580_000);
+        }
+        assert_eq!(estimate.limit(), Some(600_000), "what is sent fills the path");
     }
 
     #[test]
     fn heavy_loss_lowers_the_limit_by_half_of_it_once_for_one_loss() {
         let (mut estimate, now) = (Estimate::default(), Instant::now());
-        estimate.heard(5_000_000);
+        estimate.heard(5_000_000, 4_500_000);
         estimate.reported(now, 128, 2_000_000);
         assert_eq!(estimate.limit(), Some(1_500_000));
         estimate.reported(now + FALL_EVERY / 2, 128, 2_000_000);

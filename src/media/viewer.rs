@@ -160,7 +160,7 @@ impl Viewer {
                 None => Answered::Nothing,
             },
             Feedback::Receives { bps } => {
-                self.estimate.heard(bps);
+                self.estimate.heard(bps, self.rate.bps(now));
                 self.limit_after(limit)
             }
             Feedback::Report(report) => {
