@@ -42,10 +42,11 @@ pub(super) struct Setting {
 
 impl Setting {
     pub(super) fn of(bits_per_second: u32) -> Self {
-        // Fewer frames that can be made out are worth more than many that cannot.
+        // Fewer frames that can be made out are worth more than many that cannot; a picture of 640 x 480 can be made out
+        // at 30 frames/s down to about 250 kbit/s, and larger ones are halved before that.
         let frames_per_second = match bits_per_second {
-            500_000.. => 30,
-            250_000.. => 15,
+            250_000.. => 30,
+            180_000.. => 15,
             _ => 10,
         };
         Self { bits_per_second, frames_per_second, is_halved: bits_per_second < HALVED_BELOW }
@@ -254,7 +255,7 @@ mod tests {
     #[test]
     fn frames_become_fewer_where_bits_do() {
         let rates =
-            [1_500_000, 500_000, 499_999, 250_000, 150_000].map(|bps| Setting::of(bps).frames_per_second);
+            [1_500_000, 250_000, 249_999, 180_000, 150_000].map(|bps| Setting::of(bps).frames_per_second);
         assert_eq!(rates, [30, 30, 15, 15, 10]);
         assert_eq!(Setting::of(MIN_BPS).frame_interval(), Duration::from_millis(100));
     }
