@@ -31,13 +31,17 @@ impl Lab {
         outbox: Outbox,
     ) -> Answer<Joined> {
         let (account, role) = self.person(principal).await?;
-        self.leave(connection).await;
-        if self.shell.rooms.connections_of(account) >= self.shell.config.connections_per_account {
-            return Err(Refused::new(Reason::RateLimited));
+        let (room, booking) = self.shell.place_of(hint, account).await?;
+        // Whoever asks again for the room it is in keeps what it negotiated there.
+        if self.shell.rooms.room_of(connection) != Some(room) {
+            self.leave(connection).await;
+            if self.shell.rooms.connections_of(account) >= self.shell.config.connections_per_account {
+                return Err(Refused::new(Reason::RateLimited));
+            }
         }
-        let (live, basis) = match self.shell.place_of(hint, account).await? {
-            (room, Some(booking)) => self.enter(room, booking, account, role).await?,
-            (room, None) => self.enter_watch(room, account, role).await?,
+        let (live, basis) = match booking {
+            Some(booking) => self.enter(room, booking, account, role).await?,
+            None => self.enter_watch(room, account, role).await?,
         };
         let state = match live.phase() {
             Phase::Open { .. } => {

@@ -83,6 +83,11 @@ impl LiveRooms {
         self.index().connections.retain(|connection, _| !connections.contains(connection));
     }
 
+    /// The room in which a connection sits.
+    pub(crate) fn room_of(&self, connection: ConnectionId) -> Option<RoomId> {
+        self.index().connections.get(&connection).copied()
+    }
+
     /// The room in which a connection sits, which it leaves.
     pub(crate) fn unseat(&self, connection: ConnectionId) -> Option<Arc<LiveRoom>> {
         let mut index = self.index();

@@ -4,7 +4,7 @@ use curfew_domain::{Basis, BookingEvent, Cause, Fact, Reason, RobotEvent, RoomEv
 use curfew_projections::Status;
 
 use super::world::{World, account, minute};
-use crate::actors::{OfferTarget, Recorded};
+use crate::actors::{OfferTarget, Recorded, RoomHint};
 use crate::protocol::{RoomState, ServerMessage};
 
 fn ended(message: &ServerMessage) -> Option<(String, chrono::DateTime<chrono::Utc>)> {
@@ -207,6 +207,25 @@ async fn the_same_offer_gets_the_same_answer() {
         });
         assert_eq!(lateness.await, 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn joining_the_same_room_again_leaves_nothing() {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 0, 5).await.expect("free");
+    let (joined, side) = world.join(&viewer, booked.id).await;
+    let room = joined.expect("the holder").room_id;
+    let target = OfferTarget { room: Some(room), connection: Some(side.id), ..OfferTarget::default() };
+    let peer = world.lab.offer(&viewer, &target, None, viewer_offer("aaaa")).await.expect("admitted").peer;
+    let by =
+        async |hint: String| world.lab.join(&viewer, &RoomHint(hint), side.id, side.outbox.clone()).await;
+    assert_eq!(by(room.to_string()).await.expect("by its other name").room_id, room);
+    assert!(world.lab.candidates(&viewer, peer).is_ok(), "its peer goes on");
+    by("nowhere".to_owned()).await.expect_err("no such room");
+    assert!(world.lab.candidates(&viewer, peer).is_ok(), "a refusal takes nothing away");
+    world.lab.leave(side.id).await;
+    assert_eq!(world.lab.candidates(&viewer, peer).expect_err("left").reason, Reason::NotFound);
 }
 
 /// An offer as a browser makes it, for one camera.
