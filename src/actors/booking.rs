@@ -43,22 +43,22 @@ impl Kind for BookingSide {
                 | BookingEvent::SessionShortened { is_running, .. } => {
                     shell.deadlines.arm_wall(Due::BookingEnds(self.id), booking.window.ends_at);
                     if !is_running {
-                        shell.decisions.came(self.id, Awaited::Change, decided.position);
+                        shell.decisions.came(self.id, Awaited::Change);
                     }
                 }
                 BookingEvent::ExtensionRefused { .. } => {
-                    shell.decisions.came(self.id, Awaited::Change, decided.position);
+                    shell.decisions.came(self.id, Awaited::Change);
                 }
                 _ => {}
             }
         }
         if booking.phase != BookingPhase::Requested {
-            shell.decisions.came(self.id, Awaited::Decision, decided.position);
+            shell.decisions.came(self.id, Awaited::Decision);
         }
         if booking.phase.is_over() {
-            shell.decisions.came(self.id, Awaited::Opening, decided.position);
-            shell.decisions.came(self.id, Awaited::Change, decided.position);
-            shell.decisions.came(self.id, Awaited::End, decided.position);
+            shell.decisions.came(self.id, Awaited::Opening);
+            shell.decisions.came(self.id, Awaited::Change);
+            shell.decisions.came(self.id, Awaited::End);
             disarm(state, shell);
             send_the_waiting_home(state, shell);
         }

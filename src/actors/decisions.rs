@@ -15,7 +15,7 @@ pub(crate) enum Awaited {
     End,
 }
 
-type Waiting = HashMap<(BookingId, Awaited), Vec<oneshot::Sender<u64>>>;
+type Waiting = HashMap<(BookingId, Awaited), Vec<oneshot::Sender<()>>>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Decisions {
@@ -23,17 +23,17 @@ pub(crate) struct Decisions {
 }
 
 impl Decisions {
-    /// Gets the fact's position once it is durable. Whoever gives up waiting says so with [`Decisions::forget`].
-    pub(crate) fn wait_for(&self, id: BookingId, what: Awaited) -> oneshot::Receiver<u64> {
+    /// Resolves once the fact is durable. Whoever gives up waiting says so with [`Decisions::forget`].
+    pub(crate) fn wait_for(&self, id: BookingId, what: Awaited) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         self.waiting().entry((id, what)).or_default().push(sender);
         receiver
     }
 
-    pub(crate) fn came(&self, id: BookingId, what: Awaited, position: Option<u64>) {
+    pub(crate) fn came(&self, id: BookingId, what: Awaited) {
         for sender in self.waiting().remove(&(id, what)).unwrap_or_default() {
             // Whoever waited may have gone.
-            let _ = sender.send(position.unwrap_or_default());
+            let _ = sender.send(());
         }
     }
 

@@ -62,7 +62,7 @@ impl Lab {
         let shell = Arc::clone(&self.shell);
         self.patiently(async move {
             let suspended = shell.insist::<AccountSide>(id, command, Shell::metadata(by)).await;
-            shell.shown(told(suspended)?.position).await;
+            shell.caught_up(told(suspended)?.position).await;
             Ok(())
         })
         .await

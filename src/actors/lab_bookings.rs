@@ -22,6 +22,8 @@ use super::shell::Shell;
 
 /// How long a caller waits for a decision, or for an end to be recorded.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// How long, of this, the end of a session that was cut may take to follow its cancellation.
+const ENDED_WITHIN: Duration = Duration::from_secs(1);
 
 impl Lab {
     /// Asks for a window, and waits up to two seconds for the decision and, when the window has begun already, for its room
@@ -60,8 +62,8 @@ impl Lab {
         };
         self.shell.decisions.forget(id, Awaited::Decision);
         self.shell.decisions.forget(id, Awaited::Opening);
-        let Ok(Some(position)) = decided else { return Ok(Booked { id, decided: false }) };
-        self.shell.shown(Some(position)).await;
+        let Ok(Some(())) = decided else { return Ok(Booked { id, decided: false }) };
+        self.shell.shown(None).await;
         let booking = self.shell.state::<BookingSide>(id).await?;
         match booking.state().and_then(|state| state.rejected) {
             Some(reason) => Err(Refused::new(reason)),
@@ -157,9 +159,11 @@ impl Lab {
             let cancelling = shell.insist::<BookingSide>(id, command, Shell::metadata(by));
             let ((), outcome) = tokio::join!(closing, cancelling);
             let decided = told(outcome)?;
-            shell.shown(decided.position).await;
             if was_cut {
-                shell.shown_ended(id).await;
+                shell.ended(id).await;
+                shell.caught_up(None).await;
+            } else {
+                shell.caught_up(decided.position).await;
             }
             Ok(())
         })
@@ -191,23 +195,20 @@ impl Shell {
         if booking.state().is_none() { Err(Refused::not_found("booking")) } else { Ok(booking) }
     }
 
-    /// Waits, within reason, until the read models include the end of a booking.
-    async fn shown_ended(self: &Arc<Self>, id: BookingId) {
+    /// Waits, within reason, until the log has the end of a booking.
+    async fn ended(self: &Arc<Self>, id: BookingId) {
         let ended = self.decisions.wait_for(id, Awaited::End);
         let over = self
             .state::<BookingSide>(id)
             .await
             .is_ok_and(|booking| booking.phase().is_none_or(|p| p.is_over()));
-        if over {
+        if !over {
+            // Without it there is still the cancellation to show.
+            let _ = tokio::time::timeout(ENDED_WITHIN, ended).await;
+        } else {
             drop(ended);
-            self.decisions.forget(id, Awaited::End);
-            let head = *self.log.head().borrow();
-            return self.shown(Some(head)).await;
         }
-        match tokio::time::timeout(Duration::from_secs(1), ended).await {
-            Ok(position) => self.shown(position.ok()).await,
-            Err(_) => self.decisions.forget(id, Awaited::End),
-        }
+        self.decisions.forget(id, Awaited::End);
     }
 }
 
@@ -216,16 +217,16 @@ pub(super) fn required(reason: &str) -> Answer<&str> {
     if reason.is_empty() { Err(Refused::new(Reason::ReasonRequired)) } else { Ok(reason) }
 }
 
-/// The position of the decision or, for a window that has begun, of its room's opening.
+/// Resolves with the decision or, for a window that has begun, with its room's opening.
 async fn decided(
-    decision: oneshot::Receiver<u64>,
-    opening: oneshot::Receiver<u64>,
+    decision: oneshot::Receiver<()>,
+    opening: oneshot::Receiver<()>,
     window: Window,
     shell: &Shell,
-) -> Option<u64> {
-    let position = decision.await.ok()?;
+) -> Option<()> {
+    decision.await.ok()?;
     if window.starts_at > shell.clock.wall() {
-        return Some(position);
+        return Some(());
     }
     opening.await.ok()
 }

@@ -97,8 +97,7 @@ impl Lab {
         self.shell.decisions.forget(id, Awaited::Change);
         let Ok(answer) = answer else { return Ok(Recorded(false)) };
         answer?;
-        let head = *self.shell.log.head().borrow();
-        self.shell.shown(Some(head)).await;
+        self.shell.shown(None).await;
         Ok(Recorded(true))
     }
 
@@ -191,7 +190,7 @@ impl Lab {
                     end_moved(&live, deadline, by, None, &shell);
                 }
             }
-            shell.shown(told(outcome)?.position).await;
+            shell.caught_up(told(outcome)?.position).await;
             Ok(())
         })
         .await

@@ -200,7 +200,7 @@ impl Lab {
         self.patiently(async move {
             let recording = shell.insist::<RobotSide>(id, command, Shell::metadata(by));
             let (outcome, ()) = tokio::join!(recording, ending::finish_all(&shell, cuts));
-            shell.shown(told(outcome)?.position).await;
+            shell.caught_up(told(outcome)?.position).await;
             Ok(())
         })
         .await

@@ -47,7 +47,7 @@ impl Kind for RoomSide {
                 RoomEvent::Opened { opened_at, booking_id, .. } => {
                     open(state, *opened_at, shell);
                     if let Some(booking) = booking_id {
-                        shell.decisions.came(*booking, Awaited::Opening, decided.position);
+                        shell.decisions.came(*booking, Awaited::Opening);
                     }
                 }
                 RoomEvent::DeadlineMoved { to, by, .. } => {
@@ -58,7 +58,7 @@ impl Kind for RoomSide {
                         end_moved(&live, deadline, *by, None, shell);
                     }
                     if let Some(booking) = state.place().and_then(|place| place.booking_id) {
-                        shell.decisions.came(booking, Awaited::Change, decided.position);
+                        shell.decisions.came(booking, Awaited::Change);
                     }
                 }
                 RoomEvent::Closed { .. } => disarm(self.id, shell),

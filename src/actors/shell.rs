@@ -212,9 +212,17 @@ impl Shell {
 
     /// Waits, but not for ever, until the read models include what was just recorded.
     pub(crate) async fn shown(&self, position: Option<u64>) {
-        let Some(position) = position else { return };
-        if tokio::time::timeout(SHOWN_WITHIN, self.projector.caught_up(position)).await.is_err() {
+        if tokio::time::timeout(SHOWN_WITHIN, self.caught_up(position)).await.is_err() {
             tracing::warn!(position, "the read models are behind");
+        }
+    }
+
+    /// Waits until the read models include what was just recorded. Without a position nothing was, since it is so already:
+    /// what made it so is in the log, and the read models may not have it yet.
+    pub(crate) async fn caught_up(&self, position: Option<u64>) {
+        let position = position.unwrap_or_else(|| *self.log.head().borrow());
+        if let Err(error) = self.projector.caught_up(position).await {
+            tracing::warn!(position, %error, "the read models do not follow any more");
         }
     }
 

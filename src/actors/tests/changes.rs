@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use curfew_domain::{Cause, Fact, Reason, RobotEvent, RoomEvent};
+use curfew_domain::{BookingEvent, Cause, Fact, Reason, RobotEvent, RoomEvent};
 use curfew_projections::Status;
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -97,9 +97,10 @@ async fn an_admins_extension_cancels_what_is_in_its_way() {
     assert_eq!(next_side.next(ended).await, "cancelled", "its holder is told");
 }
 
-/// Holds the log's write lock until it is dropped: nothing can be recorded.
-async fn stall(world: &World) -> SqliteConnection {
-    let path = world.dir.path().join("curfew.db");
+/// Holds a database's write lock until it is dropped: without the log's nothing can be recorded, without the projections'
+/// nothing shows.
+async fn stall(world: &World, file: &str) -> SqliteConnection {
+    let path = world.dir.path().join(file);
     let mut lock = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.expect("opens");
     sqlx::query("BEGIN IMMEDIATE").execute(&mut lock).await.expect("locked");
     lock
@@ -110,7 +111,7 @@ async fn what_takes_away_acts_while_nothing_can_be_recorded() {
     let world = World::new().await;
     let (robot, viewer, id, mut side) = running(&world).await;
     let (_, mut robot_side) = world.connect(robot).await;
-    let mut lock = stall(&world).await;
+    let mut lock = stall(&world, "curfew.db").await;
     let lab = &world.lab;
     let (shortened, stop) = tokio::join!(
         lab.shorten(&world.admin, id, minute(5), "a visit"),
@@ -138,6 +139,20 @@ async fn what_takes_away_acts_while_nothing_can_be_recorded() {
     world.until_status(id, Status::Ended).await;
     let (refused, _) = world.join(&viewer, id).await;
     assert_eq!(refused.expect_err("over").reason, Reason::WindowClosed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_came_by_itself_is_confirmed_once_it_shows() {
+    let world = World::new().await;
+    let (_, viewer, id, _side) = running(&world).await;
+    let mut lock = stall(&world, "projections.db").await;
+    world.advance(Duration::from_mins(10));
+    world.until(|fact| matches!(fact, Fact::Booking(BookingEvent::SessionEnded { .. })).then_some(())).await;
+    assert_eq!(world.lab.cancel_booking(&viewer, id).await, Ok(Recorded(false)), "it still shows as running");
+    sqlx::query("ROLLBACK").execute(&mut lock).await.expect("unlocked");
+    assert_eq!(world.lab.cancel_booking(&viewer, id).await, Ok(Recorded(true)));
+    let row = world.projector.reads().booking(id).await.expect("read").expect("there");
+    assert_eq!(row.status, Status::Ended);
 }
 
 #[tokio::test(flavor = "multi_thread")]
