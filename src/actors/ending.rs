@@ -96,8 +96,11 @@ pub(crate) async fn finish(shell: Arc<Shell>, cut: Cut) {
         due_at: end.at,
         now: shell.now_in(room),
     };
-    if let Some(Err(refused)) = shell.insist::<RoomSide>(room, command, Shell::metadata(by)).await {
-        tracing::error!(%room, %refused, "the end of a room was refused");
+    match shell.insist::<RoomSide>(room, command, Shell::metadata(by)).await {
+        Some(Ok(_)) => tracing::info!(%room, cause = %end.cause, "the end of a session is recorded"),
+        Some(Err(refused)) => tracing::error!(%room, %refused, "the end of a room was refused"),
+        // The server stops: its next start records what is due.
+        None => {}
     }
     super::room::disarm(room, &shell);
     shell.rooms.remove(room);

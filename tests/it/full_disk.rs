@@ -7,17 +7,18 @@ use std::fs::{File, remove_file};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use curfew::protocol::ServerMessage;
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use crate::outside::client::Client;
+use crate::outside::client::{Client, Reply};
 use crate::outside::lab::{Lab, book, expect, text};
+use crate::outside::server::{Server, logged, tail};
 use crate::outside::signaling::Signaling;
 
 const LONG: Duration = Duration::from_secs(30);
@@ -69,28 +70,53 @@ impl Drop for Disk {
     }
 }
 
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(LONG, looking).await.unwrap_or_else(|_| panic!("not within {LONG:?}: {what}"))
-}
-
-async fn told_of_the_end(signaling: &mut Signaling) -> DateTime<Utc> {
+/// When, and why.
+async fn told_of_the_end(signaling: &mut Signaling) -> (DateTime<Utc>, String) {
     let told = async {
         loop {
             if let ServerMessage::SessionEnded(ended) = signaling.next().await.expect("connected") {
-                assert_eq!(ended.cause, "window_closed");
-                return Utc::now();
+                return (Utc::now(), ended.cause);
             }
         }
     };
     timeout(LONG, told).await.expect("told of the end")
+}
+
+/// Somebody's session that runs until then.
+async fn session(person: &Client, robot: &str, ends_at: DateTime<Utc>) -> (Value, Signaling) {
+    let booked = book(person, robot, ends_at - TimeDelta::seconds(61), ends_at).await;
+    assert_eq!(booked.status, StatusCode::CREATED, "{}", booked.body);
+    let mut signaling = Signaling::connect(&person.url, &person.token).await.expect("connects");
+    signaling.join(&text(&booked.body, "room_id")).await.expect("connected").expect("joined");
+    (booked.body, signaling)
+}
+
+/// Books and cancels until that is refused: what the log has room for within its files still goes in.
+async fn until_refused(person: &Client, robot: &str) -> Reply {
+    let trying = async {
+        loop {
+            let from = Utc::now() + TimeDelta::hours(1);
+            let reply = book(person, robot, from, from + TimeDelta::minutes(1)).await;
+            if !reply.status.is_success() {
+                return reply;
+            }
+            let _ = person.delete(&format!("/bookings/{}", text(&reply.body, "id"))).await;
+        }
+    };
+    timeout(LONG, trying).await.expect("a full disk takes no booking")
+}
+
+/// Cancels, and asks again while the answer is that the read models do not have it yet.
+async fn until_cancelled(person: &Client, id: &str) {
+    let cancelling = async {
+        while person.delete(&format!("/bookings/{id}")).await.expect("it answers").status != StatusCode::OK {}
+    };
+    timeout(LONG, cancelling).await.expect("the read models follow again");
+}
+
+async fn terminate(admin: &Client, id: &str) -> Reply {
+    let body = json!({ "reason": "the test of the disk" });
+    admin.post(&format!("/admin/bookings/{id}/terminate"), body).await.expect("it answers")
 }
 
 async fn booking(client: &Client, id: &str) -> Value {
@@ -101,29 +127,16 @@ async fn booking(client: &Client, id: &str) -> Value {
 async fn a_full_disk_refuses_what_gives_and_ends_what_runs_on_time() {
     let (disk, logs) = (Disk::mount(8), tempfile::tempdir().expect("a folder"));
     let lab = Lab::start(&disk.path().join("data"), logs.path(), &[]).await;
-    let (robot, spare) = (lab.robot("one").await, lab.robot("two").await);
-    let ((holder, _), (other, _)) = (lab.person("ada").await, lab.person("bob").await);
-    let now = Utc::now().trunc_subsecs(3);
-    let ends_at = now + TimeDelta::seconds(6);
-    let booked = book(&holder, &robot.id, ends_at - TimeDelta::seconds(61), ends_at).await;
-    assert_eq!(booked.status, StatusCode::CREATED, "{}", booked.body);
-    let (id, room) = (text(&booked.body, "id"), text(&booked.body, "room_id"));
-    let mut signaling = Signaling::connect(&holder.url, &holder.token).await.expect("connects");
-    signaling.join(&room).await.expect("connected").expect("joined");
+    let (robot, taken, spare) = (lab.robot("one").await, lab.robot("two").await, lab.robot("three").await);
+    let (holder, other, third) =
+        (lab.person("ada").await.0, lab.person("bob").await.0, lab.person("cy").await.0);
+    let ends_at = Utc::now().trunc_subsecs(3) + TimeDelta::seconds(10);
+    let (booked, mut signaling) = session(&holder, &robot.id, ends_at).await;
+    let (longer, mut longer_signaling) = session(&other, &taken.id, ends_at + TimeDelta::seconds(50)).await;
+    let (id, room, longer_id) = (text(&booked, "id"), text(&booked, "room_id"), text(&longer, "id"));
 
     let filling = disk.fill();
-    // What the log has room for within its files still goes in; then nothing does.
-    let refused = until("a booking is refused", async || {
-        let from = Utc::now() + TimeDelta::hours(1);
-        let reply = book(&other, &spare.id, from, from + TimeDelta::minutes(1)).await;
-        if reply.status.is_success() {
-            let path = format!("/bookings/{}", text(&reply.body, "id"));
-            let _ = other.delete(&path).await;
-            return None;
-        }
-        Some(reply)
-    })
-    .await;
+    let refused = until_refused(&third, &spare.id).await;
     assert_eq!((refused.status, refused.code()), (StatusCode::SERVICE_UNAVAILABLE, "unavailable"));
     let words = text(&refused.body, "detail");
     assert!(words.len() > 20 && !words.contains("sqlite"), "words for a person: {words}");
@@ -132,27 +145,36 @@ async fn a_full_disk_refuses_what_gives_and_ends_what_runs_on_time() {
     assert!(text(&health.body, "detail").contains("log"), "{}", health.body);
     assert_eq!(booking(&holder, &id).await["status"], "active", "what runs goes on, and can be read");
 
-    let told_at = told_of_the_end(&mut signaling).await;
+    let (told_at, cause) = told_of_the_end(&mut signaling).await;
+    assert_eq!(cause, "window_closed");
     assert!(told_at >= ends_at && told_at < ends_at + TOLD_WITHIN, "{told_at} is not {ends_at}");
-    let before = lab.server.process().processor_time();
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let busy = lab.server.process().processor_time() - before;
-    assert!(busy < Duration::from_millis(500), "it spins: {busy:?} in a second");
+    // The answer takes as long as the server waits for its disk, and says that it was in vain so far.
+    let (asked, before) = (Instant::now(), lab.server.process().processor_time());
+    let reply = terminate(&lab.admin, &longer_id).await;
+    assert_eq!((reply.status, &reply.body["recorded"]), (StatusCode::ACCEPTED, &json!(false)));
+    let (busy, waited) = (lab.server.process().processor_time() - before, asked.elapsed());
+    assert!(busy < waited / 2, "it spins: {busy:?} of processor time while it waited {waited:?}");
+    assert_eq!(told_of_the_end(&mut longer_signaling).await.1, "terminated_by_admin");
 
     remove_file(filling).expect("freed");
-    let over = until("the end is in the log", async || {
-        Some(booking(&holder, &id).await).filter(|booking| booking["status"] == "ended")
-    })
-    .await;
-    assert_eq!(over["cause"], "window_closed");
-    until("it is healthy again", async || {
-        holder.get("/health").await.ok().filter(|health| health.status == StatusCode::OK)
-    })
-    .await;
+    for (room, cause) in [(&room, "window_closed"), (&text(&longer, "room_id"), "terminated_by_admin")] {
+        logged(logs.path(), &["the end of a session is recorded", room, cause]).await;
+    }
     let from = Utc::now() + TimeDelta::hours(2);
-    let again = book(&other, &spare.id, from, from + TimeDelta::minutes(1)).await;
+    let again = book(&third, &spare.id, from, from + TimeDelta::minutes(1)).await;
     assert_eq!(again.status, StatusCode::CREATED, "{}", again.body);
+    until_cancelled(&third, &text(&again.body, "id")).await;
+    let health = holder.get("/health").await.expect("it answers");
+    assert_eq!(health.status, StatusCode::OK, "it is healthy again: {}", health.body);
+    // Those who booked see it as well, after a start at the latest.
     lab.stop(logs.path()).await;
+    let server = Server::start(&disk.path().join("data"), logs.path()).await;
+    for (person, id, cause) in [(&holder, &id, "window_closed"), (&other, &longer_id, "terminated_by_admin")]
+    {
+        let over = booking(&Client::new(&server.url, &person.token), id).await;
+        assert_eq!((&over["status"], &over["cause"]), (&json!("ended"), &json!(cause)), "{over}");
+    }
+    assert!(server.stop().await, "{}", tail(logs.path()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 /// A start takes far less, but for a machine that is busy with something else.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+const LOGGED_WITHIN: Duration = Duration::from_secs(30);
 const GREETING: &str = "Serving on ";
 
 /// A running server. Dropped, it is killed.
@@ -136,6 +137,27 @@ impl Process {
 
 fn log_file(logs: &Path) -> PathBuf {
     logs.join("server.log")
+}
+
+/// Returns when the server has logged, or has logged already, a line with all of these words.
+pub(crate) async fn logged(logs: &Path, words: &[&str]) {
+    let mut tail = Command::new("tail")
+        .args(["--follow", "--lines=+1"])
+        .arg(log_file(logs))
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("tail can be run");
+    let mut lines = BufReader::new(tail.stdout.take().expect("stdout is piped")).lines();
+    let finding = async {
+        while let Some(line) = lines.next_line().await.expect("the log is text") {
+            if words.iter().all(|word| line.contains(word)) {
+                return;
+            }
+        }
+    };
+    let found = tokio::time::timeout(LOGGED_WITHIN, finding).await;
+    found.unwrap_or_else(|_| panic!("{words:?} was not logged within {LOGGED_WITHIN:?}"));
 }
 
 /// The last lines the server logged.

@@ -19,6 +19,7 @@ use std::time::Duration;
 use chrono::{SubsecRound, TimeDelta, Utc};
 use http::StatusCode;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -104,28 +105,32 @@ fn start_sessions(lab: &Lab, folder: &Path) -> Child {
         .arg(password)
         .args(["--rooms", &SESSIONS.to_string(), "--viewers", "1", "--pps", "25", "--json"])
         .args(["--seconds", &SECONDS.to_string()])
+        .env("CURFEW_LOG", "info")
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .expect("starts")
 }
 
-/// Waits until all sessions run and their viewers have joined; one of their bookings.
+/// Waits until the load run says that its viewers watch; one of its bookings.
 async fn all_run(lab: &Lab, load: &mut Child) -> Value {
+    let mut said = BufReader::new(load.stderr.take().expect("stderr is piped")).lines();
     let running = async {
-        loop {
-            let health = lab.admin.get("/health").await.expect("the server answers").body;
-            // Their robots and their viewers; the stranger's room has nobody in it.
-            let is_all = health["rooms"].as_u64() > Some(SESSIONS)
-                && health["connections"].as_u64() >= Some(2 * SESSIONS);
-            if is_all {
-                break;
+        while let Some(line) = said.next_line().await.expect("stderr is text") {
+            if line.contains("viewers watch") {
+                return;
             }
-            assert!(load.try_wait().expect("known").is_none(), "the sessions ended: {health}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        panic!("the sessions ended before they ran");
     };
     timeout(LONG, running).await.expect("the sessions run");
+    // What it says from here on goes where the test's own words go, and never waits for somebody to read it.
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = said.next_line().await {
+            eprintln!("{line}");
+        }
+    });
     let bookings = lab.admin.get("/bookings?limit=1000").await.expect("the server answers").body;
     let items = bookings["items"].as_array().cloned().unwrap_or_default();
     let theirs = items.into_iter().find(|one| one["status"] == "active" && one["robot_type"] == "load");
