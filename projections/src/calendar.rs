@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use curfew_domain::{
-    AccountId, Actor, BookingEvent, BookingId, Cause, Fact, Reason, Recorded, RobotChoice, RobotId, RoomId,
-    Window,
+    AccountId, Actor, BookingEvent, BookingId, Cause, Fact, Phase, Reason, Recorded, RobotChoice, RobotId,
+    RoomId, Window,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,20 @@ pub enum Status {
     Rejected,
     Cancelled,
     NoShow,
+}
+
+impl From<Phase> for Status {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Requested => Self::Requested,
+            Phase::Confirmed => Self::Confirmed,
+            Phase::Active => Self::Active,
+            Phase::Ended => Self::Ended,
+            Phase::Rejected => Self::Rejected,
+            Phase::Cancelled => Self::Cancelled,
+            Phase::NoShow => Self::NoShow,
+        }
+    }
 }
 
 impl Status {

@@ -1,17 +1,16 @@
-//! Bookings: made, cancelled, shared, terminated.
+//! Bookings: made, cancelled, terminated.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use curfew_domain::booking::State;
 use curfew_domain::{
-    AccountId, Actor, Booking, BookingCommand, BookingId, Cause, LabRules, Reason, Refusal, Role, RoomId,
-    Window,
+    Actor, Booking, BookingCommand, BookingId, Cause, LabRules, Reason, Refusal, Role, RoomId, Window,
 };
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::account::AccountSide;
 use super::booking::BookingSide;
 use super::decisions::Awaited;
 use super::ending::{self, Cut};
@@ -114,34 +113,15 @@ impl Lab {
         self.after_cut(cut.flatten(), id, command, by).await
     }
 
-    /// Lets a guest into the caller's own booking.
-    pub async fn invite_guest(&self, principal: &Principal, id: BookingId, guest: AccountId) -> Answer<()> {
-        let (by, _) = self.person(principal).await?;
-        self.shell.known_booking(id).await?;
-        if !self.shell.state::<AccountSide>(guest).await?.is_registered() {
-            return Err(Refused::not_found("account"));
-        }
-        let command = BookingCommand::InviteGuest { account_id: guest, by, now: self.shell.clock.wall() };
-        self.booking(id, command, Actor::Account(by)).await
-    }
-
-    pub async fn remove_guest(&self, principal: &Principal, id: BookingId, guest: AccountId) -> Answer<()> {
-        let (by, _) = self.person(principal).await?;
-        self.shell.known_booking(id).await?;
-        let command = BookingCommand::RemoveGuest { account_id: guest, by, now: self.shell.clock.wall() };
-        self.booking(id, command, Actor::Account(by)).await
+    /// A booking as it is now: all that was decided, recorded or shown in the read models or not.
+    pub async fn booking(&self, id: BookingId) -> Answer<State> {
+        let booking = self.shell.known_booking(id).await?;
+        booking.state().cloned().ok_or_else(|| Refused::not_found("booking"))
     }
 
     /// The rules in force.
     pub fn rules(&self) -> LabRules {
         self.shell.rules()
-    }
-
-    async fn booking(&self, id: BookingId, command: BookingCommand, by: Actor) -> Answer<()> {
-        let metadata = Shell::metadata(by);
-        let decided = self.shell.carry::<BookingSide>(id, command, metadata).await?;
-        self.shell.shown(decided.position).await;
-        Ok(())
     }
 
     /// Records a cancellation whose room, if it was open, has been cut already; waits for that only so long.

@@ -37,6 +37,12 @@ impl Lab {
         self.robot_command(id, RobotCommand::Update { name, robot_type, cameras, media }, admin).await
     }
 
+    /// A robot as it is now, in service or not.
+    pub async fn robot(&self, id: RobotId) -> Answer<Robot> {
+        let robot = self.shell.state::<RobotSide>(id).await?;
+        if robot.profile().is_none() { Err(Refused::not_found("robot")) } else { Ok(robot) }
+    }
+
     /// `token_sha256` in hex; the token itself never comes here.
     pub async fn issue_credential(
         &self,
@@ -152,11 +158,7 @@ impl Lab {
 
     /// What a command would come to, decided without recording it.
     async fn would(&self, id: RobotId, command: &RobotCommand) -> Answer<Vec<RobotEvent>> {
-        let robot: Robot = self.shell.state::<RobotSide>(id).await?;
-        if robot.profile().is_none() {
-            return Err(Refused::not_found("robot"));
-        }
-        told(Some(robot.decide(command.clone())))
+        told(Some(self.robot(id).await?.decide(command.clone())))
     }
 
     /// Cuts the sessions of the bookings that a command is going to displace, before it is recorded.

@@ -18,6 +18,7 @@ mod lab;
 mod lab_access;
 mod lab_bookings;
 mod lab_changes;
+mod lab_guests;
 mod lab_offers;
 mod lab_robots;
 mod lab_rooms;

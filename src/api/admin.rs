@@ -171,7 +171,8 @@ async fn change_rules(call: Call) -> Answer {
     Ok(ok(&call.api.lab.rules()))
 }
 
+/// The robot as its aggregate has it: what a command about it is answered with.
 pub(super) async fn robot(call: &Call, id: RobotId) -> Result<Robot, Problem> {
-    let row = call.api.reads.robot(&id.to_string()).await?;
-    row.map(|row| Robot::of(row, call.api.clock.wall())).ok_or_else(|| Problem::not_found("robot"))
+    let robot = call.api.lab.robot(id).await?;
+    Robot::from_state(&robot, call.api.clock.wall()).ok_or_else(|| Problem::not_found("robot"))
 }

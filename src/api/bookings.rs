@@ -1,4 +1,4 @@
-//! Bookings: making, reading, extending and cancelling them, and inviting guests.
+//! Bookings: making, reading, extending and cancelling them.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, Utc};
 use curfew_domain::{AccountId, BookingId, LabRules, Reason, RobotChoice, Window};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::actors::{NewBooking, Recorded};
 use crate::api::admin::recorded;
-use crate::api::dto::{Booking, NotRecorded};
+use crate::api::dto::{Booking, Facts, NotRecorded};
 use crate::api::error::Problem;
 use crate::api::request::{Call, Page, ok, with_status};
 use crate::api::route::{Access, Answer, Route};
@@ -23,10 +23,10 @@ pub(super) fn routes() -> Vec<Route> {
             .gives::<Booking>(StatusCode::ACCEPTED)
             .repeatable(),
         Route::new(Method::GET, "/bookings", Access::Any, list)
-            .about("One's own bookings; for admins and auditors, everybody's")
+            .about("The bookings that one holds or is a guest of; for admins and auditors, everybody's")
             .lists::<Booking>(),
         Route::new(Method::GET, "/my-bookings", Access::Any, list_own)
-            .about("One's own bookings")
+            .about("The bookings that one holds, and those that one was invited to: `role` tells which, `invited_by` by whom")
             .lists::<Booking>(),
         Route::new(Method::GET, "/bookings/{id}", Access::Any, read)
             .about("A booking")
@@ -35,10 +35,6 @@ pub(super) fn routes() -> Vec<Route> {
             .about("Cancels one's own booking; a running session ends at once")
             .gives::<Booking>(StatusCode::OK)
             .gives::<NotRecorded>(StatusCode::ACCEPTED),
-        Route::new(Method::POST, "/bookings/{id}/guests", Access::Any, invite)
-            .about("Invites a guest into one's own booking")
-            .takes::<Invite>()
-            .gives::<Booking>(StatusCode::OK),
         Route::new(Method::POST, "/bookings/{id}/extend", Access::Any, extend)
             .about("Moves the end of one's own booking to a later instant")
             .takes::<Extend>()
@@ -70,11 +66,11 @@ async fn create(call: Call) -> Answer {
     call.account()?;
     let booked = call.api.lab.book(&call.principal()?, NewBooking { robot, window }).await?;
     let booking = load(&call, booked.id).await?;
-    if let Some(reason) = booking.rejected_for() {
+    if let Some(reason) = booking.rejected() {
         return Err(Problem::new(reason));
     }
     let status = if booked.decided { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-    let mut response = with_status(status, &booking);
+    let mut response = with_status(status, &shown(&call, booking).await?);
     if let Ok(location) = HeaderValue::from_str(&format!("/bookings/{}", booked.id)) {
         response.headers_mut().insert(LOCATION, location);
     }
@@ -118,14 +114,21 @@ async fn list_own(call: Call) -> Answer {
 async fn page(call: &Call, owner: Option<AccountId>) -> Answer {
     let limit = call.limit()?;
     let rows = call.api.reads.bookings(owner, call.optional("after")?, limit + 1).await?;
-    let bookings = rows.into_iter().map(Booking::from).collect();
+    let bookings: Vec<Facts> = rows.into_iter().map(Facts::from).collect();
+    let names = call.api.accounts.names(bookings.iter().flat_map(Facts::people)).await?;
+    let viewer = call.account().ok();
+    let bookings = bookings.into_iter().map(|booking| booking.seen_by(viewer, &names)).collect();
     Ok(ok(&Page::of(bookings, limit, |booking: &Booking| booking.id.to_string())))
 }
 
 async fn read(call: Call) -> Answer {
     let booking = load(&call, call.id(0, "booking")?).await?;
     let own = call.account().is_ok_and(|account| booking.concerns(account));
-    if own || call.reads_all() { Ok(ok(&booking)) } else { Err(Problem::new(Reason::NotYourBooking)) }
+    if own || call.reads_all() {
+        Ok(ok(&shown(&call, booking).await?))
+    } else {
+        Err(Problem::new(Reason::NotYourBooking))
+    }
 }
 
 async fn cancel(call: Call) -> Answer {
@@ -138,26 +141,8 @@ async fn cancel(call: Call) -> Answer {
     let cancelled = call.api.lab.cancel_booking(&call.principal()?, id).await?;
     match recorded(cancelled) {
         Some(response) => Ok(response),
-        None => Ok(ok(&load(&call, id).await?)),
+        None => Ok(ok(&current(&call, id).await?)),
     }
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct Invite {
-    user_id: Option<AccountId>,
-    email: Option<String>,
-}
-
-async fn invite(call: Call) -> Answer {
-    let id: BookingId = call.id(0, "booking")?;
-    let guest = match call.json()? {
-        Invite { user_id: Some(id), .. } => Some(id),
-        Invite { email: Some(email), .. } => call.api.accounts.by_email(&email).await?,
-        Invite { .. } => return Err(Problem::invalid("Either `user_id` or `email` is needed.")),
-    };
-    let guest = guest.ok_or_else(|| Problem::not_found("person"))?;
-    call.api.lab.invite_guest(&call.principal()?, id, guest).await?;
-    Ok(ok(&load(&call, id).await?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -170,10 +155,20 @@ async fn extend(call: Call) -> Answer {
     let (id, Extend { ends_at }): (BookingId, _) = (call.id(0, "booking")?, call.json()?);
     let Recorded(decided) = call.api.lab.extend(&call.principal()?, id, ends_at.trunc_subsecs(3)).await?;
     let status = if decided { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok(with_status(status, &load(&call, id).await?))
+    Ok(with_status(status, &current(&call, id).await?))
 }
 
-pub(super) async fn load(call: &Call, id: BookingId) -> Result<Booking, Problem> {
-    let row = call.api.reads.booking(id).await?.ok_or_else(|| Problem::not_found("booking"))?;
-    Ok(Booking::from(row))
+/// A booking as its aggregate has it. What was just decided is in there, however far behind the read models are.
+async fn load(call: &Call, id: BookingId) -> Result<Facts, Problem> {
+    Ok(call.api.lab.booking(id).await?.into())
+}
+
+async fn shown(call: &Call, booking: Facts) -> Result<Booking, Problem> {
+    let names = call.api.accounts.names(booking.people()).await?;
+    Ok(booking.seen_by(call.account().ok(), &names))
+}
+
+/// The booking as it is now, for whoever asks: what a command about it is answered with.
+pub(super) async fn current(call: &Call, id: BookingId) -> Result<Booking, Problem> {
+    shown(call, load(call, id).await?).await
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actors::Recorded;
 use crate::api::admin::{WithReason, recorded, robot};
-use crate::api::bookings::load;
+use crate::api::bookings::current;
 use crate::api::dto::{Booking, NotRecorded, Robot};
 use crate::api::request::{Call, ok, with_status};
 use crate::api::route::{Access, Answer, Route};
@@ -87,7 +87,7 @@ async fn terminate(call: Call) -> Answer {
 async fn booking(call: &Call, id: BookingId, durable: Recorded) -> Answer {
     match recorded(durable) {
         Some(response) => Ok(response),
-        None => Ok(ok(&load(call, id).await?)),
+        None => Ok(ok(&current(call, id).await?)),
     }
 }
 

@@ -11,6 +11,7 @@ mod dto;
 pub mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod guests;
 mod health;
 mod idempotency;
 mod interventions;
@@ -146,6 +147,7 @@ fn table() -> Table {
     routes.extend(robots::routes());
     routes.extend(schedule::routes());
     routes.extend(bookings::routes());
+    routes.extend(guests::routes());
     routes.extend(webrtc::routes());
     routes.extend(videos::routes());
     routes.extend(admin::routes());

@@ -104,6 +104,10 @@ impl Call {
 
     /// The robot of an id or a slug.
     pub(super) async fn robot(&self, id_or_slug: &str) -> Result<RobotId, Problem> {
+        if let Ok(id) = id_or_slug.parse() {
+            self.api.lab.robot(id).await?;
+            return Ok(id);
+        }
         let robot = self.api.reads.robot(id_or_slug).await?;
         robot.map(|robot| robot.robot_id).ok_or_else(|| Problem::not_found("robot"))
     }

@@ -128,25 +128,21 @@ async fn schedule(call: Call) -> Answer {
     }
     let rules = call.api.lab.rules();
     let mine = call.account().ok();
-    let mut items = Vec::new();
-    for row in taken(&call, &rules, first, last).await? {
-        let Some(robot_id) = row.robot_id else { continue };
-        let holder = call.is_admin().then_some(row.account_id);
-        let name = match holder {
-            Some(holder) => call.api.accounts.name(holder).await?,
-            None => None,
-        };
+    let rows = taken(&call, &rules, first, last).await?;
+    let is_named = call.is_admin();
+    let names = call.api.accounts.names(rows.iter().filter(|_| is_named).map(|row| row.account_id)).await?;
+    let item = |row: BookingRow| {
         let Window { starts_at, ends_at } = row.window;
-        items.push(Taken {
-            robot_id,
+        Some(Taken {
+            robot_id: row.robot_id?,
             starts_at,
             ends_at,
             mine: mine == Some(row.account_id),
-            user_id: holder,
-            name,
-        });
-    }
-    Ok(ok(&Schedule { items }))
+            user_id: is_named.then_some(row.account_id),
+            name: names.get(&row.account_id).cloned(),
+        })
+    };
+    Ok(ok(&Schedule { items: rows.into_iter().filter_map(item).collect() }))
 }
 
 /// The bookings that hold a slot on the lab's days from `first` to `last`.

@@ -1,5 +1,7 @@
 //! Names, e-mails and password hashes: personal data, which can be erased and never stands in the log.
 
+use std::collections::{BTreeSet, HashMap};
+
 use chrono::{DateTime, Utc};
 use curfew_domain::AccountId;
 use sqlx::sqlite::SqliteRow;
@@ -106,6 +108,15 @@ impl People {
         let sql = format!("{COLUMNS} WHERE account_id = ?");
         let row = sqlx::query(&sql).bind(account.to_string()).fetch_optional(&self.readers).await?;
         row.as_ref().map(person).transpose()
+    }
+
+    /// The names that go with these ids, as many as are known.
+    pub async fn names(&self, of: &BTreeSet<AccountId>) -> Result<HashMap<AccountId, String>, StoreError> {
+        let ids: Vec<String> = of.iter().map(ToString::to_string).collect();
+        let ids = serde_json::Value::from(ids).to_string();
+        let sql = format!("{COLUMNS} WHERE account_id IN (SELECT value FROM json_each(?))");
+        let rows = sqlx::query(&sql).bind(ids).fetch_all(&self.readers).await?;
+        rows.iter().map(|row| person(row).map(|person| (person.account_id, person.name))).collect()
     }
 
     /// By account id, those after `after`, at most `limit`.

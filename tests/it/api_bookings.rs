@@ -164,7 +164,10 @@ async fn a_booking_is_its_holders_guests_may_look_and_admins_owe_a_reason() {
     let refused = guest.client.post(&invite, json!({"user_id": guest.id()})).await;
     assert_eq!(refused.refusal(), (403, "not_your_booking"));
     let invited = holder.client.post(&invite, json!({"email": guest.user.email})).await;
-    assert_eq!((invited.status, &invited.body["guests"]), (200, &json!([guest.id()])));
+    assert_eq!(
+        (invited.status, &invited.body["guests"]),
+        (200, &json!([{"user_id": guest.id(), "name": guest.user.name}]))
+    );
     assert_eq!(holder.client.post(&invite, json!({"email": "x@x"})).await.refusal(), (404, "not_found"));
     assert_eq!(guest.client.get(&path).await.status, 200);
     assert_eq!(admin.client.get(&path).await.status, 200);

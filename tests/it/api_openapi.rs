@@ -99,6 +99,10 @@ async fn what_people_ask_and_get_is_as_described() {
     let invite = Some(json!({"user_id": guest.id()}));
     let (path, pattern) = (format!("{one}/guests"), "/bookings/{id}/guests");
     assert_eq!(said.call(viewer, "POST", pattern, &path, invite).await.status, 200);
+    let (path, pattern) = (format!("{path}/{}", guest.id()), format!("{pattern}/{{account_id}}"));
+    assert_eq!(said.call(&guest.client, "GET", "/my-bookings", "/my-bookings", None).await.status, 200);
+    assert_eq!(said.call(viewer, "DELETE", &pattern, &path, None).await.status, 204);
+    assert_eq!(said.call(viewer, "DELETE", &pattern, &path, None).await.status, 404);
     let longer = Some(json!({"ends_at": at(15)}));
     let (path, pattern) = (format!("{one}/extend"), "/bookings/{id}/extend");
     assert_eq!(said.call(viewer, "POST", pattern, &path, longer).await.status, 200);

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use curfew_domain::{BookingEvent, Cause, Fact, Reason, RobotEvent, RoomEvent};
 use curfew_projections::Status;
-use sqlx::{Connection as _, SqliteConnection};
 
-use super::world::{Connection, World, minute};
+use super::world::{Connection, World, minute, stall};
 use crate::actors::Recorded;
 use crate::protocol::{RoomState, ServerMessage};
 
@@ -97,21 +96,12 @@ async fn an_admins_extension_cancels_what_is_in_its_way() {
     assert_eq!(next_side.next(ended).await, "cancelled", "its holder is told");
 }
 
-/// Holds a database's write lock until it is dropped: without the log's nothing can be recorded, without the projections'
-/// nothing shows.
-async fn stall(world: &World, file: &str) -> SqliteConnection {
-    let path = world.dir.path().join(file);
-    let mut lock = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.expect("opens");
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut lock).await.expect("locked");
-    lock
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_takes_away_acts_while_nothing_can_be_recorded() {
     let world = World::new().await;
     let (robot, viewer, id, mut side) = running(&world).await;
     let (_, mut robot_side) = world.connect(robot).await;
-    let mut lock = stall(&world, "curfew.db").await;
+    let lock = stall(&world, "curfew.db").await;
     let lab = &world.lab;
     let (shortened, stop) = tokio::join!(
         lab.shorten(&world.admin, id, minute(5), "a visit"),
@@ -129,7 +119,7 @@ async fn what_takes_away_acts_while_nothing_can_be_recorded() {
     assert_eq!(robot_side.next(stopped).await, (true, "smoke".to_owned()));
     assert_eq!(lab.start_maintenance(&world.admin, robot, None, None, "burnt").await, Ok(Recorded(false)));
     assert_eq!(side.next(ended).await, "maintenance");
-    sqlx::query("ROLLBACK").execute(&mut lock).await.expect("unlocked");
+    lock.release().await;
     world
         .until(|fact| matches!(fact, Fact::Robot(RobotEvent::MaintenanceStarted { .. })).then_some(()))
         .await;
@@ -145,11 +135,11 @@ async fn what_takes_away_acts_while_nothing_can_be_recorded() {
 async fn an_end_that_came_by_itself_is_confirmed_once_it_shows() {
     let world = World::new().await;
     let (_, viewer, id, _side) = running(&world).await;
-    let mut lock = stall(&world, "projections.db").await;
+    let lock = stall(&world, "projections.db").await;
     world.advance(Duration::from_mins(10));
     world.until(|fact| matches!(fact, Fact::Booking(BookingEvent::SessionEnded { .. })).then_some(())).await;
     assert_eq!(world.lab.cancel_booking(&viewer, id).await, Ok(Recorded(false)), "it still shows as running");
-    sqlx::query("ROLLBACK").execute(&mut lock).await.expect("unlocked");
+    lock.release().await;
     assert_eq!(world.lab.cancel_booking(&viewer, id).await, Ok(Recorded(true)));
     let row = world.projector.reads().booking(id).await.expect("read").expect("there");
     assert_eq!(row.status, Status::Ended);

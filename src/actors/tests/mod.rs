@@ -4,6 +4,7 @@ mod absent;
 mod bookings;
 mod changes;
 mod crowd;
+mod guests;
 mod recovery;
 mod sessions;
 mod steps;

@@ -8,6 +8,7 @@ use curfew_domain::{
     AccountId, BookingId, CredentialId, Fact, LabRules, MediaMode, RobotChoice, RobotId, Role, Window,
 };
 use curfew_projections::Status;
+use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -209,5 +210,21 @@ pub(super) fn account(who: &Principal) -> AccountId {
     match who {
         Principal::Account { id, .. } => *id,
         Principal::Robot { .. } | Principal::System => panic!("no person"),
+    }
+}
+
+/// A database's write lock: without the log's nothing can be recorded, without the projections' nothing shows.
+pub(super) struct Stalled(SqliteConnection);
+
+pub(super) async fn stall(world: &World, file: &str) -> Stalled {
+    let path = world.dir.path().join(file);
+    let mut lock = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.expect("opens");
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut lock).await.expect("locked");
+    Stalled(lock)
+}
+
+impl Stalled {
+    pub(super) async fn release(mut self) {
+        sqlx::query("ROLLBACK").execute(&mut self.0).await.expect("unlocked");
     }
 }

@@ -4,6 +4,7 @@
 mod routes;
 mod throttle;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use prometheus_client::metrics::counter::Counter;
 use crate::actors::{AccountState, Lab, Principal};
 use crate::api::ApiParts;
 use crate::api::auth::{random_secret, sha256_hex};
-use crate::api::dto::User;
+use crate::api::dto::{Names, User};
 use crate::api::error::Problem;
 use crate::api::metrics::SignInMeters;
 use crate::api::password::{self, Passwords};
@@ -171,9 +172,10 @@ impl Accounts {
         Ok(user(person, account.role, account.suspended))
     }
 
-    /// The name that goes with an id; none once it was erased.
-    pub(super) async fn name(&self, id: AccountId) -> Result<Option<String>, Problem> {
-        Ok(self.people.by_id(id).await?.map(|person| person.name))
+    /// The names that go with these ids, without those that were erased.
+    pub(super) async fn names(&self, ids: impl IntoIterator<Item = AccountId>) -> Result<Names, Problem> {
+        let ids: BTreeSet<AccountId> = ids.into_iter().collect();
+        Ok(self.people.names(&ids).await?)
     }
 
     /// Whether somebody can administer this lab.

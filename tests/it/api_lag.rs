@@ -1,0 +1,43 @@
+//! What was done is answered as done, while the read models cannot follow.
+
+use chrono::{TimeDelta, Utc};
+use curfew::protocol::millis;
+use serde_json::json;
+use sqlx::{Connection, SqliteConnection};
+
+use crate::support::TestApp;
+
+#[tokio::test]
+async fn what_was_decided_is_answered_while_the_read_models_stand_still() {
+    let app = TestApp::start().await;
+    let (admin, viewer, guest) = (app.admin().await, app.viewer().await, app.viewer().await);
+    admin.robot("turtle", "turtlebot").await;
+    let file = app.config.data.join("projections.db");
+    let mut lock = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.expect("opens");
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut lock).await.expect("locked");
+
+    let at = |minutes| millis::to_string(&(Utc::now() + TimeDelta::minutes(minutes)));
+    let body = json!({"robot_id": "turtle", "starts_at": at(60), "ends_at": at(90)});
+    let made = viewer.client.post("/bookings", body).await;
+    assert_eq!((made.status, made.text("status")), (201, "confirmed"), "{made:?}");
+    let path = format!("/bookings/{}", made.text("id"));
+    assert_eq!(viewer.client.get(&path).await.body, made.body);
+    let invited = viewer.client.post(&format!("{path}/guests"), json!({"user_id": guest.id()})).await;
+    assert_eq!((invited.status, &invited.body["guests"][0]["user_id"]), (200, &json!(guest.id())));
+    let ends_at = at(100);
+    let extended = viewer.client.post(&format!("{path}/extend"), json!({"ends_at": ends_at})).await;
+    assert_eq!((extended.status, extended.text("ends_at")), (200, ends_at.as_str()), "{extended:?}");
+
+    let robot = admin.robot("rover", "rover").await;
+    let one = format!("/admin/robots/{}", robot["id"].as_str().expect("an id"));
+    let renamed = admin.client.send("PATCH", &one, Some(json!({"name": "Rex"}))).await;
+    assert_eq!((renamed.status, renamed.text("name")), (200, "Rex"), "{renamed:?}");
+    let issued = admin.client.post(&format!("{one}/credentials"), json!({})).await;
+    assert_eq!(issued.status, 201, "{issued:?}");
+    let role = json!({"role": "auditor"});
+    let changed = admin.client.send("PATCH", &format!("/admin/users/{}", guest.id()), Some(role)).await;
+    assert_eq!((changed.status, changed.text("role")), (200, "auditor"), "{changed:?}");
+
+    sqlx::query("ROLLBACK").execute(&mut lock).await.expect("unlocked");
+    app.stop().await;
+}
