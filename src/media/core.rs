@@ -434,11 +434,10 @@ impl Core {
     }
 
     pub(super) fn poll_timeout(&self) -> Wake {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let forward = (!self.receivers.is_empty()).then_some(self.forward_at);
         Wake {
-            mono: [self.timers.first().map(|(at, _)| *at), self.ends.poll_timeout(), Some(self.sweep_at)]
-                .into_iter()
-                .flatten()
-                .min(),
+            mono: [timer, forward, self.ends.poll_timeout(), Some(self.sweep_at)].into_iter().flatten().min(),
             boot: self.deadlines.first().map(|(at, _)| *at),
         }
     }

@@ -10,6 +10,7 @@ use curfew_domain::{PeerId, RobotId, RoomId};
 use rtc::shared::TaggedBytesMut;
 use tokio::sync::{mpsc, oneshot};
 
+use super::alarm::Alarm;
 use super::build::Built;
 use super::core::Core;
 use super::io::{Io, Sent};
@@ -20,13 +21,16 @@ use super::stats::{MediaStats, PeerStats};
 use super::types::{MediaError, MediaEvent, Now, PeerReport};
 use crate::clock::{BootInstant, SharedClock};
 
-/// Longest sleep. The machine may be suspended meanwhile, which the poll does not count and deadlines do.
+/// Longest sleep, whatever the timers say.
 const MAX_SLEEP: Duration = Duration::from_millis(250);
+/// A full socket is tried again after so long.
+const RETRY: Duration = Duration::from_millis(1);
 /// Batches read before timers and sends get their turn.
 const MAX_BATCHES: usize = 8;
 
 const SOCKET: mio::Token = mio::Token(0);
 pub(super) const WAKER: mio::Token = mio::Token(1);
+const ALARM: mio::Token = mio::Token(2);
 
 pub(super) enum Command {
     Register(Box<Built>, oneshot::Sender<Result<(), MediaError>>),
@@ -91,11 +95,12 @@ impl Driver {
     fn listen(&mut self) -> io::Result<()> {
         let interests = mio::Interest::READABLE | mio::Interest::WRITABLE;
         self.poll.registry().register(&mut self.link.socket.io, SOCKET, interests)?;
+        let mut alarm = Alarm::new(self.poll.registry(), ALARM)?;
         let mut ready = mio::Events::with_capacity(16);
         let mut backlog = VecDeque::new();
         let (mut more, mut blocked) = (true, false);
         loop {
-            let sleep = self.sleep(more, blocked || !backlog.is_empty());
+            let sleep = self.sleep(&mut alarm, more, blocked || !backlog.is_empty())?;
             match self.poll.poll(&mut ready, Some(sleep)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
@@ -133,19 +138,21 @@ impl Driver {
         true
     }
 
-    fn sleep(&self, more: bool, retry: bool) -> Duration {
+    /// How long the poll may wait; the alarm goes off before that where something is due.
+    fn sleep(&self, alarm: &mut Alarm, more: bool, retry: bool) -> io::Result<Duration> {
         if more {
-            return Duration::ZERO;
+            return Ok(Duration::ZERO);
         }
+        let now = Instant::now();
         let wake = self.core.poll_timeout();
-        let mono = wake.mono.map(|at| at.saturating_duration_since(Instant::now()));
-        // The poll counts whole milliseconds and rounds up: a deadline is approached by rounding down, the rest is spun.
-        let boot = wake.boot.map(|at| {
-            let left = at.saturating_since(self.link.clock.boot());
-            Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
-        });
-        let retry = retry.then_some(Duration::from_millis(1));
-        [mono, boot, retry].into_iter().flatten().fold(MAX_SLEEP, Duration::min)
+        let mono = wake.mono.map(|at| at.saturating_duration_since(now));
+        let boot = wake.boot.map(|at| at.saturating_since(self.link.clock.boot()));
+        let left = [mono, boot, retry.then_some(RETRY)].into_iter().flatten().fold(MAX_SLEEP, Duration::min);
+        if left.is_zero() {
+            return Ok(left);
+        }
+        alarm.set(now, now + left)?;
+        Ok(MAX_SLEEP)
     }
 
     /// Carries out what was commanded; `false` when that was to stop.

@@ -8,6 +8,7 @@
 //! HTTP, no store, no actors.
 
 mod advice;
+mod alarm;
 mod answer;
 mod build;
 mod cameras;

@@ -36,6 +36,23 @@ fn frames_reach_every_viewer() {
 }
 
 #[test]
+fn what_comes_in_the_pause_after_a_round_leaves_at_its_end_by_itself() {
+    let mut world = World::new(1);
+    let end = world.in_future(HOUR);
+    world.add_robot(1, end, &[h264()]);
+    // So many that the pause is longer than the time between two steps of this world.
+    (2..8).for_each(|n| world.add_viewer(n, 7, end, 1));
+    world.connect(&[1, 2, 3, 4, 5, 6, 7]);
+    world.film(1, 2, Duration::from_micros(100));
+    world.pass_until("the second came", |world| world.core.stats().camera_packets == 2);
+    let soon = world.mono() + Duration::from_millis(1);
+    let first = world.core.stats().media_out;
+    assert!(world.core.poll_timeout().mono.is_some_and(|at| at < soon), "nothing else may come for long");
+    world.pass(Duration::from_millis(1));
+    assert_eq!(world.core.stats().media_out, first + 6);
+}
+
+#[test]
 fn what_the_network_loses_and_reorders_is_repaired() {
     for seed in 1..=5 {
         let mut world = World::new(seed);
