@@ -249,7 +249,7 @@ async fn unwanted(shots: &watch::Sender<Option<Arc<Shot>>>, linger: Duration) {
 }
 
 /// The last line of what a child says, once it says no more.
-async fn last_words(stderr: Option<ChildStderr>) -> String {
+pub(super) async fn last_words(stderr: Option<ChildStderr>) -> String {
     let Some(mut stderr) = stderr else { return String::new() };
     let mut said = Vec::new();
     let mut chunk = [0; 512];

@@ -23,6 +23,8 @@ pub struct AgentConfig {
     pub ca_file: Option<PathBuf>,
     /// Highest bit rate of a camera, bits per second.
     pub max_bps: u32,
+    /// The program that makes the robot stand still in an emergency; its whole path.
+    pub on_stop: Option<PathBuf>,
     /// Where the agent tells how it is.
     pub health: Health,
 }
@@ -41,7 +43,7 @@ impl fmt::Debug for AgentConfig {
 impl AgentConfig {
     pub fn new(server: String, token: String, sources: Vec<Source>, name: String) -> Self {
         let health = Health::new(&name);
-        Self { server, token, sources, name, ca_file: None, max_bps: DEFAULT_MAX_BPS, health }
+        Self { server, token, sources, name, ca_file: None, max_bps: DEFAULT_MAX_BPS, on_stop: None, health }
     }
 
     pub(super) fn check(&self) -> Result<(), AgentError> {
@@ -50,6 +52,9 @@ impl AgentConfig {
         }
         if self.max_bps < MIN_BPS {
             return Err(AgentError::MaxBitrate);
+        }
+        if let Some(program) = self.on_stop.as_ref().filter(|path| !path.is_absolute() || !path.is_file()) {
+            return Err(AgentError::OnStop(program.clone()));
         }
         for (index, source) in self.sources.iter().enumerate() {
             if self.sources[..index].iter().any(|earlier| earlier.camera == source.camera) {
@@ -69,6 +74,8 @@ pub enum AgentError {
     CameraTwice(String),
     #[error("the highest bit rate is below {} kbit/s, of which no picture can be made", MIN_BPS / 1000)]
     MaxBitrate,
+    #[error("{} is no program to stop the robot with: give its whole path, as in /usr/local/bin/halt-robot", .0.display())]
+    OnStop(PathBuf),
     #[error(transparent)]
     Endpoint(#[from] super::endpoint::EndpointError),
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::stop::StopStatus;
+
 /// Failures that are remembered.
 const FAILURES: usize = 5;
 /// Longest text of a failure, bytes.
@@ -25,6 +27,9 @@ pub struct Status {
     pub server: ServerStatus,
     /// When the open session ends; none outside one.
     pub session_ends_at: Option<DateTime<Utc>>,
+    /// The emergency stop that is engaged, if one is.
+    #[serde(default)]
+    pub emergency_stop: Option<StopStatus>,
     pub cameras: Vec<CameraStatus>,
     /// The last failures, the oldest first.
     pub failures: Vec<Failure>,
@@ -77,7 +82,9 @@ pub struct Failure {
 impl Status {
     /// Whether everything that should work does.
     pub fn is_healthy(&self) -> bool {
-        self.server.is_connected && self.cameras.iter().all(|camera| camera.state != CameraState::Lost)
+        let stop_failed = self.emergency_stop.as_ref().is_some_and(|stop| stop.failure.is_some());
+        let is_lost = |camera: &CameraStatus| camera.state == CameraState::Lost;
+        self.server.is_connected && !stop_failed && !self.cameras.iter().any(is_lost)
     }
 }
 
@@ -95,6 +102,7 @@ struct Told {
     name: String,
     server: ServerStatus,
     session_ends_at: Option<DateTime<Utc>>,
+    emergency_stop: Option<StopStatus>,
     cameras: Vec<CameraHealth>,
     failures: VecDeque<Failure>,
 }
@@ -107,6 +115,7 @@ impl Health {
                 name: name.to_owned(),
                 server: ServerStatus::default(),
                 session_ends_at: None,
+                emergency_stop: None,
                 cameras: Vec::new(),
                 failures: VecDeque::new(),
             }),
@@ -120,6 +129,7 @@ impl Health {
             name: told.name.clone(),
             server: told.server.clone(),
             session_ends_at: told.session_ends_at,
+            emergency_stop: told.emergency_stop.clone(),
             cameras: told.cameras.iter().map(CameraHealth::status).collect(),
             failures: told.failures.iter().cloned().collect(),
         }
@@ -160,6 +170,10 @@ impl Health {
         lock(&self.0.told).session_ends_at = ends_at;
     }
 
+    pub(super) fn stopped(&self, stop: Option<StopStatus>) {
+        lock(&self.0.told).emergency_stop = stop;
+    }
+
     pub(super) fn failed(&self, at: DateTime<Utc>, what: String) {
         self.0.failed(at, what);
     }
@@ -177,10 +191,8 @@ impl Health {
 }
 
 impl Inner {
-    fn failed(&self, at: DateTime<Utc>, mut what: String) {
-        if let Some((end, _)) = what.char_indices().find(|(index, _)| *index >= TEXT_MAX) {
-            what.truncate(end);
-        }
+    fn failed(&self, at: DateTime<Utc>, what: String) {
+        let what = short(what);
         let mut told = lock(&self.told);
         // The same over and over is one failure, the last time it happened.
         told.failures.retain(|failure| failure.what != what);
@@ -189,6 +201,14 @@ impl Inner {
         }
         told.failures.push_back(Failure { at, what });
     }
+}
+
+/// As much of a text as a status has room for.
+pub(super) fn short(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().find(|(index, _)| *index >= TEXT_MAX) {
+        text.truncate(end);
+    }
+    text
 }
 
 /// Shows that a part makes progress. The monotonic clock stands still while the machine is suspended, as the part does.
@@ -387,6 +407,7 @@ mod tests {
                 name: String::new(),
                 server: ServerStatus::default(),
                 session_ends_at: None,
+                emergency_stop: None,
                 cameras: Vec::new(),
                 failures: VecDeque::new(),
             }),

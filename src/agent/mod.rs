@@ -24,6 +24,7 @@ mod publisher;
 mod rate;
 mod run;
 mod sources;
+mod stop;
 mod stream;
 mod y4m;
 
@@ -33,3 +34,4 @@ pub use ffmpeg::{CameraInput, RtspUrl};
 pub use health::{Beat, CameraState, CameraStatus, Failure, Health, ServerStatus, Status};
 pub use rate::{DEFAULT_MAX_BPS, MIN_BPS};
 pub use run::run;
+pub use stop::StopStatus;

@@ -16,10 +16,11 @@ use super::health::Beat;
 use super::link::{self, LinkEvent};
 use super::publisher::{Publisher, PublisherSpec};
 use super::sources::CameraSource;
+use super::stop::{self, Next, Stop};
 use crate::clock::{BootInstant, SharedClock};
 use crate::protocol::{
-    ClientMessage, IncomingAnswer, IncomingCandidate, OutgoingOffer, Publish, ServerMessage,
-    SessionDescription,
+    ClientMessage, EmergencyStop, IncomingAnswer, IncomingCandidate, OutgoingOffer, Publish, RobotStop,
+    ServerMessage, SessionDescription,
 };
 
 /// A tokio timer stands still while the machine is suspended, the boot clock does not: a wait is never longer than this
@@ -85,6 +86,7 @@ struct Agent {
     cameras: Vec<Arc<CameraSource>>,
     /// The cameras that the last `publish` named.
     chosen: Vec<Arc<CameraSource>>,
+    stop: Stop,
     beat: Beat,
     /// Why there is no link, as it was told last.
     told_lost: Option<String>,
@@ -97,9 +99,18 @@ struct Link {
 }
 
 enum Step {
-    Offered { stream: StreamId, link: LinkId, made: Result<(Publisher, String), webrtc::error::Error> },
+    Offered {
+        stream: StreamId,
+        link: LinkId,
+        made: Result<(Publisher, String), webrtc::error::Error>,
+    },
     Failed(StreamId),
     Closed,
+    /// The operator's program for an emergency stop ended.
+    StopTried {
+        number: u64,
+        ended: Result<(), String>,
+    },
 }
 
 impl Agent {
@@ -111,6 +122,7 @@ impl Agent {
         let camera = |source| Arc::new(CameraSource::new(source, &config, &health, clock.clone()));
         let cameras = config.sources.iter().map(camera).collect();
         let beat = health.beat("the agent's loop");
+        let stop = Stop::new(health, config.on_stop.is_some());
         Self {
             config,
             endpoint,
@@ -123,6 +135,7 @@ impl Agent {
             steps: JoinSet::new(),
             cameras,
             chosen: Vec::new(),
+            stop,
             beat,
             told_lost: None,
         }
@@ -244,7 +257,7 @@ impl Agent {
                 None
             }
             ServerMessage::EmergencyStop(stop) => {
-                tracing::warn!(engaged = stop.engaged, reason = stop.reason, "emergency stop");
+                self.emergency_stop(stop).await;
                 None
             }
             ServerMessage::Error(error) => {
@@ -253,6 +266,48 @@ impl Agent {
             }
             _ => None,
         }
+    }
+
+    async fn emergency_stop(&mut self, told: EmergencyStop) {
+        tracing::warn!(engaged = told.engaged, reason = told.reason, "emergency stop");
+        match self.stop.told(self.clock.wall(), told.engaged, &told.reason) {
+            Next::Run(number) => self.try_to_stop(number, Duration::ZERO),
+            Next::Acknowledge => self.acknowledge_stop().await,
+            Next::Nothing => {}
+        }
+    }
+
+    fn try_to_stop(&mut self, number: u64, after: Duration) {
+        let Some(program) = self.config.on_stop.clone() else { return };
+        self.stop.running(self.steps.spawn(async move {
+            tokio::time::sleep(after).await;
+            Step::StopTried { number, ended: stop::run_program(&program).await }
+        }));
+    }
+
+    async fn stop_tried(&mut self, number: u64, ended: Result<(), String>) {
+        match ended {
+            Ok(()) if self.stop.stands_still(number) => self.acknowledge_stop().await,
+            Ok(()) => {}
+            Err(why) => {
+                tracing::error!(
+                    why,
+                    "the program for an emergency stop failed: trying again until it succeeds"
+                );
+                self.config.health.failed(self.clock.wall(), format!("emergency stop: {why}"));
+                if let Some(after) = self.stop.failed(number, &why) {
+                    self.try_to_stop(number, after);
+                }
+            }
+        }
+    }
+
+    /// Without a link nothing is lost: the next one brings the stop again.
+    async fn acknowledge_stop(&mut self) {
+        let Some(link) = &self.link else { return };
+        self.stop.acknowledged(self.clock.wall());
+        let word = ClientMessage::EmergencyStop(RobotStop { engaged: true, reason: None });
+        let _ = link.outgoing.send(word).await;
     }
 
     async fn answer(&mut self, answer: SessionDescription) -> Option<Event> {
@@ -270,6 +325,10 @@ impl Agent {
     async fn step_done(&mut self, step: Step) -> Option<Event> {
         match step {
             Step::Closed => None,
+            Step::StopTried { number, ended } => {
+                self.stop_tried(number, ended).await;
+                None
+            }
             Step::Failed(stream) => Some(Event::StreamFailed(stream)),
             Step::Offered { stream, made: Err(error), .. } => {
                 tracing::error!(%error, "no peer connection could be made: trying again in a moment");

@@ -1,4 +1,4 @@
-//! What bitrate a robot is told to keep to, and when: a fall at once, the rest twice a second at most, and all of it again
+//! What bitrate a robot is told to keep to for each of its cameras, and when: a fall at once, the rest twice a second at most, and all of it again
 //! now and then, since RTCP gets lost.
 
 use std::time::{Duration, Instant};

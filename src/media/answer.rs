@@ -32,14 +32,13 @@ pub(super) fn compose(own: &str, offer: &Offer, addresses: &[SocketAddr]) -> Ans
         let text = section.mid.as_deref().filter(|_| accepted).and_then(|mid| sections.remove(mid));
         if let Some(text) = text {
             sdp.push_str(&text);
-            if first_mid.is_none() {
-                first_mid = Some((section.mid.clone(), index));
-                for candidate in &candidates {
-                    // Writing to a String cannot fail.
-                    let _ = write!(sdp, "a={candidate}\r\n");
-                }
-                sdp.push_str("a=end-of-candidates\r\n");
+            first_mid.get_or_insert_with(|| (section.mid.clone(), index));
+            // The first would do (RFC 9143, 7.1.3), but aiortc takes those of the last section that shares its transport.
+            for candidate in &candidates {
+                // Writing to a String cannot fail.
+                let _ = write!(sdp, "a={candidate}\r\n");
             }
+            sdp.push_str("a=end-of-candidates\r\n");
         } else {
             let (media, protocol, format) = &section.line;
             let _ = write!(sdp, "m={media} 0 {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\n");

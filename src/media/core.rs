@@ -320,9 +320,9 @@ impl Core {
     /// The robot keeps to what the slowest viewer takes that it is to wait for.
     fn limit_robot(&mut self, robot: RobotId) {
         let viewers = self.robots.viewers(robot).iter().filter_map(|id| self.peers.get(id));
-        let slowest = viewers.filter(|viewer| viewer.decides).filter_map(Peer::limit).min();
+        let limits: Vec<_> = viewers.filter(|viewer| viewer.decides).filter_map(Peer::limit).collect();
         if let Some(peer) = self.robots.publisher(robot).and_then(|id| self.peers.get_mut(&id)) {
-            peer.set_limit(slowest);
+            peer.set_limits(&limits);
             list(&mut self.active, peer);
         }
     }

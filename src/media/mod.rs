@@ -39,6 +39,7 @@ mod queue;
 mod restart;
 mod robots;
 mod sdp;
+mod seen;
 mod sender_reports;
 mod session;
 mod socket;

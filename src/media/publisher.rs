@@ -15,6 +15,7 @@ use super::codec::Payload;
 use super::extensions::{self, Negotiated};
 use super::forward::{CameraPacket, Source};
 use super::keyframes::Keyframes;
+use super::seen::Seen;
 use super::sender_reports::Reading;
 
 pub(super) struct Publisher {
@@ -26,6 +27,14 @@ pub(super) struct Publisher {
 /// The sender of feedback that sends no media; what it is called means nothing.
 const SENDER_SSRC: u32 = 1;
 
+/// What a viewer can be sent.
+pub(super) struct Limit {
+    /// Bits per second of all that it watches.
+    pub(super) bps: u64,
+    /// What it watches, as far as the robot has it.
+    pub(super) slots: Vec<usize>,
+}
+
 /// One of its cameras, or its sound.
 struct Stream {
     slot: usize,
@@ -35,6 +44,7 @@ struct Stream {
     extensions: Vec<Negotiated>,
     keyframes: Keyframes,
     reading: Option<Reading>,
+    seen: Seen,
 }
 
 impl Publisher {
@@ -49,18 +59,22 @@ impl Publisher {
                 extensions: built.extensions,
                 keyframes: Keyframes::new(keyframe_interval),
                 reading: None,
+                seen: Seen::new(),
             })
             .collect();
         Self { peer, streams, advice: Advice::default() }
     }
 
-    /// Assigns a packet to the slot of its camera, or of the sound. `None` for streams that were not declared, and for
-    /// payload types that are not relayed.
+    /// Assigns a packet to the slot of its camera, or of the sound. `None` for streams that were not declared, for payload types
+    /// that are not relayed, and for what came already.
     pub(super) fn sort(&mut self, packet: rtp::Packet) -> Option<(usize, CameraPacket)> {
         let header = packet.header;
         let publisher = self.peer;
         let stream = self.stream_of(header.ssrc, header.payload_type)?;
         let format = stream.payloads.iter().find(|p| p.payload_type == header.payload_type)?.format;
+        if !stream.seen.is_first(header.sequence_number) {
+            return None;
+        }
         let packet = CameraPacket {
             source: Source { publisher, ssrc: header.ssrc },
             format,
@@ -73,7 +87,7 @@ impl Publisher {
         Some((stream.slot, packet))
     }
 
-    fn stream_of(&mut self, ssrc: u32, payload_type: u8) -> Option<&Stream> {
+    fn stream_of(&mut self, ssrc: u32, payload_type: u8) -> Option<&mut Stream> {
         if !self.streams.iter().any(|stream| stream.ssrc == Some(ssrc)) {
             // A payload type that only one section has need not come with a declared SSRC.
             let has_type =
@@ -84,7 +98,7 @@ impl Publisher {
                 _ => return None,
             }
         }
-        self.streams.iter().find(|stream| stream.ssrc == Some(ssrc))
+        self.streams.iter_mut().find(|stream| stream.ssrc == Some(ssrc))
     }
 
     /// A viewer needs a key frame of the camera in that slot.
@@ -124,16 +138,24 @@ impl Publisher {
             .collect()
     }
 
-    /// The slowest viewer that counts takes so much; `None` when none limits the robot.
-    pub(super) fn limit(&mut self, bps: Option<u64>) {
-        self.advice.want(bps);
+    /// What the viewers that count take. The robot shares its rate evenly among its cameras, so the slowest for each camera that
+    /// it watches decides.
+    pub(super) fn limit(&mut self, viewers: &[Limit]) {
+        let cameras = || self.slots().filter(|slot| *slot != SOUND);
+        let share = |viewer: &Limit| {
+            let watched = cameras().filter(|slot| viewer.slots.contains(slot)).count();
+            viewer.bps.checked_div(u64::try_from(watched).ok()?)
+        };
+        let slowest = viewers.iter().filter_map(share).min();
+        self.advice.want(slowest);
     }
 
-    /// What to tell the robot of it now, over all the cameras that take such advice.
+    /// What to tell the robot of it now: the sum over all the cameras that take such advice.
     pub(super) fn advice(&mut self, now: Instant) -> Option<ReceiverEstimatedMaximumBitrate> {
-        let bitrate = self.advice.tell(now)? as f32;
+        let of_each = self.advice.tell(now)?;
         let advised = self.streams.iter().filter(|camera| camera.remb);
         let ssrcs: Vec<u32> = advised.filter_map(|camera| camera.ssrc).collect();
+        let bitrate = of_each.saturating_mul(ssrcs.len() as u64) as f32;
         let advice = ReceiverEstimatedMaximumBitrate { sender_ssrc: SENDER_SSRC, bitrate, ssrcs };
         (!advice.ssrcs.is_empty()).then_some(advice)
     }

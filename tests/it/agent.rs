@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use curfew::agent::{AgentConfig, AgentError, CameraState, Health, run};
 use curfew::clock::{Clock, SystemClock};
-use curfew::protocol::{Empty, ServerMessage};
+use curfew::protocol::{ClientMessage, EmergencyStop, Empty, RobotStop, ServerMessage};
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
 use tokio::net::TcpStream;
@@ -207,12 +207,63 @@ async fn a_peer_connection_whose_path_is_cut_is_offered_anew_over_the_same_link(
     agent.stop().await;
 }
 
+/// A program that succeeds from its second start on and counts them.
+fn stop_program(folder: &std::path::Path) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let program = folder.join("halt");
+    let script = "#!/bin/sh\necho run >> \"$0.runs\"\n[ $(wc -l < \"$0.runs\") -gt 1 ] || { echo 'no brake' >&2; exit 3; }\n";
+    std::fs::write(&program, script).expect("written");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    program
+}
+
+async fn stop(link: &mut RobotLink<TcpStream>, engaged: bool) {
+    let (robot_id, reason) = ("robot".to_owned(), "smoke".to_owned());
+    link.send(&ServerMessage::EmergencyStop(EmergencyStop { robot_id, engaged, reason })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emergency_stop_is_acknowledged_once_the_robots_program_succeeded_and_the_picture_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = RobotServer::start().await;
+    let mut config = server.agent(&["test"]);
+    config.on_stop = Some(stop_program(folder.path()));
+    let agent = TestAgent::start(config);
+    let mut link = server.accept().await;
+    link.publish(None, 60_000).await;
+    let (_receiver, [mut camera]) = receive(&mut link).await;
+    fact("frame", camera.frame()).await.expect("media");
+    stop(&mut link, true).await;
+    let acknowledged = ClientMessage::EmergencyStop(RobotStop { engaged: true, reason: None });
+    assert_eq!(link.next().await, acknowledged);
+    let runs = || std::fs::read_to_string(folder.path().join("halt.runs")).expect("it ran").lines().count();
+    assert_eq!(runs(), 2, "it failed first");
+    let status = agent.health.status();
+    assert!(status.failures.iter().any(|failure| failure.what.ends_with("no brake")), "{status:?}");
+    let told = status.emergency_stop.clone().expect("engaged");
+    assert!(told.reason == "smoke" && told.acknowledged_at.is_some() && status.is_healthy(), "{status:?}");
+    fact("frame", camera.frame()).await.expect("people see what the robot does");
+    drop(link);
+    let mut link = server.accept().await;
+    stop(&mut link, true).await;
+    assert_eq!(link.next().await, acknowledged, "every connection hears it");
+    assert_eq!(runs(), 2, "the robot stood still already");
+    stop(&mut link, false).await;
+    link.publish(None, 60_000).await;
+    link.offer().await;
+    assert_eq!(agent.health.status().emergency_stop, None, "cleared");
+    agent.stop().await;
+}
+
 #[tokio::test]
 async fn a_configuration_that_cannot_work_is_refused_at_once() {
     let run = async |config| run(config, SystemClock::shared(), std::future::pending()).await;
     let mut config = RobotServer::start().await.agent(&["test"]);
     config.server = "lab.example".into();
     assert!(matches!(run(config.clone()).await, Err(AgentError::Endpoint(_))));
+    let unfit =
+        AgentConfig { on_stop: Some("halt".into()), server: "http://127.0.0.1:1".into(), ..config.clone() };
+    assert!(matches!(run(unfit).await, Err(AgentError::OnStop(_))));
     config.max_bps = 1;
     assert!(matches!(run(config).await, Err(AgentError::MaxBitrate)));
 }

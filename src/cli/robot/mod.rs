@@ -53,6 +53,11 @@ pub(super) struct RobotArgs {
     #[arg(long, value_name = "KBIT_S", default_value_t = DEFAULT_MAX_BPS / 1000, value_parser = clap::value_parser!(u32).range(150..=20_000))]
     max_bitrate: u32,
 
+    /// Program that makes the robot stand still in an emergency: run without a shell and without arguments, for 10 s at most, until it
+    /// exits with 0; only then does the server hear that the robot stands still
+    #[arg(long, value_name = "PROGRAM")]
+    on_stop: Option<PathBuf>,
+
     /// File with certificates (PEM) of authorities to trust for https, beside the public ones
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -79,6 +84,7 @@ pub(super) async fn run(args: RobotArgs) -> anyhow::Result<ExitCode> {
     let sources: anyhow::Result<Vec<Source>> = args.sources.iter().map(|text| read_source(text)).collect();
     let mut config = AgentConfig::new(server, token, sources.map_err(wrong)?, args.name);
     config.ca_file = args.ca_file;
+    config.on_stop = args.on_stop;
     config.max_bps = args.max_bitrate.saturating_mul(1000);
     let guard = guard::start(config.health.clone(), args.status_file)?;
     let ended = agent::run(config, SystemClock::shared(), interrupted()?).await;

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::agent::{CameraState, CameraStatus, Status};
+use crate::agent::{CameraState, CameraStatus, Status, StopStatus};
 use crate::cli::output;
 
 const FILE: &str = "curfew-robot.json";
@@ -117,7 +117,8 @@ fn is_gone(pid: u32) -> bool {
 pub(super) fn in_one_line(status: &Status) -> String {
     let server = if status.server.is_connected { "connected" } else { "no connection to the server" };
     let cameras = status.cameras.iter().map(|camera| format!("{} {}", camera.name, state(camera.state)));
-    format!("{server}; {}", cameras.collect::<Vec<_>>().join(", "))
+    let stopped = if status.emergency_stop.is_some() { "; EMERGENCY STOP" } else { "" };
+    format!("{server}; {}{stopped}", cameras.collect::<Vec<_>>().join(", "))
 }
 
 fn in_words(status: &Status, now: DateTime<Utc>) -> Vec<String> {
@@ -134,11 +135,21 @@ fn in_words(status: &Status, now: DateTime<Utc>) -> Vec<String> {
         format!("server    {server}{since}"),
         format!("session   {session}"),
     ];
+    lines.extend(status.emergency_stop.iter().map(stop_in_words));
     lines.extend(status.cameras.iter().map(camera_in_words));
     for failure in &status.failures {
         lines.push(format!("failure   {}  {}", clock(failure.at), failure.what));
     }
     lines
+}
+
+fn stop_in_words(stop: &StopStatus) -> String {
+    let done = match (&stop.failure, stop.acknowledged_at) {
+        (Some(failure), _) => format!("THE ROBOT'S PROGRAM FAILS: {failure}"),
+        (None, Some(at)) => format!("acknowledged {}", clock(at)),
+        (None, None) => "not acknowledged yet".to_owned(),
+    };
+    format!("STOPPED   since {} ({}), {done}", clock(stop.since), stop.reason)
 }
 
 fn camera_in_words(camera: &CameraStatus) -> String {
@@ -180,6 +191,7 @@ mod tests {
             name: "arm-1".into(),
             server: ServerStatus { is_connected: true, since: Some(at) },
             session_ends_at: Some(at + TimeDelta::seconds(90)),
+            emergency_stop: None,
             cameras: vec![CameraStatus {
                 name: "main".into(),
                 source: "test".into(),
@@ -252,5 +264,13 @@ mod tests {
             ]
         );
         assert_eq!(in_one_line(&status()), "connected; main sending");
+        let stop =
+            StopStatus { since: now, reason: "smoke".into(), acknowledged_at: Some(now), failure: None };
+        assert_eq!(
+            stop_in_words(&stop),
+            "STOPPED   since 2027-01-15 08:00:30 UTC (smoke), acknowledged 2027-01-15 08:00:30 UTC"
+        );
+        let stop = StopStatus { failure: Some("exit status: 1".into()), ..stop };
+        assert!(stop_in_words(&stop).ends_with("FAILS: exit status: 1"));
     }
 }

@@ -1,5 +1,6 @@
 //! What passes between a robot's peer and its viewers' peers: packets one way, wishes and limits the other.
 
+use super::super::publisher::Limit;
 use super::{CameraPacket, Now, Peer, Reading, Role, write_rtcp};
 
 impl Peer {
@@ -54,18 +55,18 @@ impl Peer {
         }
     }
 
-    /// Bits per second that a viewer can be sent; `None` while nothing limits it.
-    pub(in crate::media) fn limit(&self) -> Option<u64> {
+    /// What a viewer can be sent; `None` while nothing limits it.
+    pub(in crate::media) fn limit(&self) -> Option<Limit> {
         match &self.role {
-            Role::Viewer(viewer) => viewer.limit(),
+            Role::Viewer(viewer) => Some(Limit { bps: viewer.limit()?, slots: viewer.slots().collect() }),
             Role::Publisher(_) => None,
         }
     }
 
-    /// What the robot is to keep to, over all its cameras.
-    pub(in crate::media) fn set_limit(&mut self, bps: Option<u64>) {
+    /// What the viewers that decide can be sent: the robot keeps to the slowest.
+    pub(in crate::media) fn set_limits(&mut self, viewers: &[Limit]) {
         if let Role::Publisher(publisher) = &mut self.role {
-            publisher.limit(bps);
+            publisher.limit(viewers);
         }
     }
 

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::client::h264;
-use super::world::World;
+use super::world::{HOUR, World};
 
 const FRAME: Duration = Duration::from_millis(10);
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A robot with these cameras, as its connection `n`.
 fn robot_with(world: &mut World, n: u128, names: &[&str]) {

@@ -72,7 +72,8 @@ pub(super) struct Client {
     /// The bitrates that this robot was told to keep to.
     pub(super) advised: Vec<(Instant, u64)>,
     next_frame: u32,
-    next_sequence: u16,
+    /// By SSRC.
+    next_sequence: BTreeMap<u32, u16>,
     payload_type: u8,
     sound_type: u8,
     /// The id of the orientation's extension that a robot sends, and its value.
@@ -142,7 +143,7 @@ impl Client {
             cameras_asked: Vec::new(),
             advised: Vec::new(),
             next_frame: 0,
-            next_sequence: rand::random(),
+            next_sequence: BTreeMap::new(),
             payload_type: 0,
             sound_type: 0,
             orientation: None,
@@ -277,13 +278,12 @@ impl Client {
             version: 2,
             marker: true,
             payload_type: self.payload_type,
-            sequence_number: self.next_sequence,
+            sequence_number: self.number(PRIMARY + camera),
             timestamp: self.ticks(now, 90),
             ssrc: PRIMARY + camera,
             ..self.oriented()
         };
         self.next_frame += 1;
-        self.next_sequence = self.next_sequence.wrapping_add(1);
         let packet = rtp::Packet { header, payload: payload.freeze() };
         let message = RTCMessage::RtpPacket(String::new(), packet);
         self.connection.handle_write(TaggedRTCMessage { now, message }).expect("written");
@@ -294,15 +294,22 @@ impl Client {
         let header = rtp::Header {
             version: 2,
             payload_type: self.sound_type,
-            sequence_number: self.next_sequence,
+            sequence_number: self.number(SOUND),
             timestamp: self.ticks(now, 48).wrapping_add(4_000_000_000),
             ssrc: SOUND,
             ..Default::default()
         };
-        self.next_sequence = self.next_sequence.wrapping_add(1);
         let packet = rtp::Packet { header, payload: Bytes::from_static(&[0xfc; 80]) };
         let message = RTCMessage::RtpPacket(String::new(), packet);
         self.connection.handle_write(TaggedRTCMessage { now, message }).expect("written");
+    }
+
+    /// The next sequence number of a stream.
+    fn number(&mut self, ssrc: u32) -> u16 {
+        let next = self.next_sequence.entry(ssrc).or_insert_with(rand::random);
+        let number = *next;
+        *next = next.wrapping_add(1);
+        number
     }
 
     /// A header with the orientation, where the robot tells it.

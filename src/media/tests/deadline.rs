@@ -6,19 +6,16 @@ use super::super::config::MediaConfig;
 use super::super::gate::Class;
 use super::super::types::{ClosedWhy, MediaEvent, PeerReport};
 use super::client::h264;
-use super::world::{Weather, World, peer, room};
+use super::world::{HOUR, Weather, World, peer, room};
 use crate::clock::BootInstant;
 
 const FRAME: Duration = Duration::from_millis(10);
 const MS: Duration = Duration::from_millis(1);
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A robot with an hour, and a viewer, both connected.
 fn session(seed: u64, viewer_has: Duration) -> (World, BootInstant) {
-    let mut world = World::new(seed);
-    let hour = world.in_future(HOUR);
+    let mut world = World::with_robot(seed);
     let end = world.in_future(viewer_has);
-    world.add_robot(1, hour, &[h264()]);
     world.add_viewer(2, 7, end, 1);
     world.connect(&[1, 2]);
     (world, end)

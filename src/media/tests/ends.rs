@@ -6,10 +6,9 @@ use std::time::Duration;
 use super::super::gate::Class;
 use super::super::types::{ClosedWhy, MediaEvent};
 use super::client::h264;
-use super::world::{World, peer, room};
+use super::world::{HOUR, World, peer, room};
 
 const MS: Duration = Duration::from_millis(1);
-const HOUR: Duration = Duration::from_secs(3_600);
 
 fn ends(world: &World) -> Vec<ClosedWhy> {
     world

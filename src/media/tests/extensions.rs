@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::client::{Client, ORIENTATION, h264};
-use super::world::{World, viewer_kind};
+use super::world::{HOUR, World, viewer_kind};
 
 const FRAME: Duration = Duration::from_millis(10);
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Gives the orientation another id in an offer; `None` takes it out.
 fn renumbered(offer: &str, id: Option<u8>) -> String {

@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use super::client::h264;
-use super::world::{Weather, World, peer};
+use super::world::{HOUR, Weather, World, peer};
 
 const FRAME: Duration = Duration::from_millis(10);
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A robot and viewers: 2 and 3 hold the booking, 4 does not.
 fn watched() -> World {
-    let mut world = World::new(1);
+    let mut world = World::with_robot(1);
     let hour = world.in_future(HOUR);
-    world.add_robot(1, hour, &[h264()]);
     world.add_holder(2, 7, hour, 1);
     world.add_holder(3, 7, hour, 1);
     world.add_viewer(4, 7, hour, 1);
@@ -86,6 +84,32 @@ fn losses_lower_what_the_robot_may_send_and_their_end_raises_it() {
     let lowest = told(&world).expect("a limit");
     assert!(lowest < 450_000, "480 kbit/s were sent, and a third is lost: {lowest}");
     world.weather = Weather { loss: 0.0, ..world.weather };
-    world.film(1, 2_000, FRAME);
+    world.film(1, 3_000, FRAME);
     assert!(told(&world) > Some(100_000_000), "{:?}", told(&world));
+}
+
+#[test]
+fn a_limit_counts_for_the_cameras_that_its_viewer_watches_and_the_robot_is_told_the_sum() {
+    let mut world = World::new(1);
+    let hour = world.in_future(HOUR);
+    world.add_robot(1, hour, &[h264(), h264()]);
+    world.add_holder(2, 7, hour, 2);
+    world.add_holder(3, 7, hour, 1);
+    world.connect(&[1, 2, 3]);
+    // 480 kbit/s of each.
+    let mut says = |viewer, bps| {
+        for _ in 0..200 {
+            let now = world.mono();
+            world.client(1).send_frame(now, 0);
+            world.client(1).send_frame(now, 1);
+            world.settle();
+            world.pass(FRAME);
+        }
+        says(&mut world, viewer, bps);
+        world.pass(Duration::from_millis(600));
+        told(&world)
+    };
+    assert_eq!(says(2, 800_000.0), Some(800_000), "it watches both");
+    assert_eq!(says(3, 300_000.0), Some(600_000), "it takes 300 kbit/s of each camera");
+    assert_eq!(says(3, 450_000.0), Some(800_000), "the other is the slower one again");
 }

@@ -93,16 +93,32 @@ fn a_browsers_offer_is_answered_section_by_section() {
         "a=candidate:1 1 udp 2130706431 203.0.113.1 8189 typ host",
         "a=candidate:2 1 udp 2130706175 2001:db8::1 8189 typ host",
     ] {
-        assert!(sound.contains(&format!("{candidate}\r\n")), "the first section has them: {candidate}");
+        for section in &sections {
+            assert!(section.contains(&format!("{candidate}\r\n")), "{candidate} is missing in\n{section}");
+        }
     }
     assert_eq!(video.matches("a=ssrc-group:FID").count(), 1);
     assert!(sections[2].starts_with("m=application 9 UDP/DTLS/SCTP"));
     assert!(answer.sdp.contains("a=group:BUNDLE 0 1 2\r\n") && answer.sdp.contains("a=ice-lite\r\n"));
-    assert_eq!(answer.sdp.matches("a=candidate").count(), 2);
+    assert_eq!(answer.candidates.len(), 2, "one transport for all sections");
     assert_eq!(
         (answer.candidates[0].sdp_mid.as_deref(), answer.candidates[0].sdp_mline_index),
         (Some("0"), Some(0))
     );
+}
+
+/// aiortc 1.16 keeps one transport for both cameras and takes the candidates of the section that it reads last for it.
+#[test]
+fn a_robot_of_two_cameras_and_sound_finds_the_candidates_wherever_it_looks() {
+    let offer = include_str!("offers/aiortc_two_cameras.sdp");
+    let answer = answer_as(publisher_kind(), offer).expect("answered");
+    let sections = sections(&answer.sdp);
+    assert_eq!(sections.len(), 3);
+    for section in sections {
+        assert!(section.contains(" 9 UDP/TLS/RTP/SAVPF ") && section.contains("a=recvonly\r\n"), "{section}");
+        assert_eq!(section.matches("a=candidate:").count(), 2, "{section}");
+        assert!(section.ends_with("a=end-of-candidates\r\n"), "{section}");
+    }
 }
 
 #[test]

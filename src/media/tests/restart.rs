@@ -5,19 +5,13 @@ use std::time::Duration;
 
 use super::super::gate::Class;
 use super::super::types::{MediaError, MediaEvent};
-use super::client::h264;
-use super::world::{World, peer};
+use super::world::{HOUR, World, peer};
 
 const FRAME: Duration = Duration::from_millis(10);
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A robot and a viewer that has seen twenty frames.
 fn watched() -> World {
-    let mut world = World::new(1);
-    let hour = world.in_future(HOUR);
-    world.add_robot(1, hour, &[h264()]);
-    world.add_viewer(2, 7, hour, 1);
-    world.connect(&[1, 2]);
+    let mut world = World::watched(1);
     world.film(1, 20, FRAME);
     world
 }

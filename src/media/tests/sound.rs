@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::client::{Client, h264};
-use super::world::{Weather, World, publisher_kind, viewer_kind};
+use super::world::{HOUR, Weather, World, publisher_kind, viewer_kind};
 
 const FRAME: Duration = Duration::from_millis(20);
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A robot with a microphone, viewer 2 with sound and viewer 3 without.
 fn heard() -> World {

@@ -4,24 +4,13 @@ use std::time::Duration;
 
 use super::super::stats::PeerStats;
 use super::super::types::MediaEvent;
-use super::client::h264;
 use super::world::{Weather, World, peer};
 
 const FRAME: Duration = Duration::from_millis(20);
-const HOUR: Duration = Duration::from_secs(3_600);
-
-fn watched() -> World {
-    let mut world = World::new(1);
-    let hour = world.in_future(HOUR);
-    world.add_robot(1, hour, &[h264()]);
-    world.add_viewer(2, 7, hour, 1);
-    world.connect(&[1, 2]);
-    world
-}
 
 #[test]
 fn bitrate_and_round_trip_are_those_of_the_path() {
-    let mut world = watched();
+    let mut world = World::watched(1);
     world.weather = Weather { delay: Duration::from_millis(40), ..world.weather };
     world.film(1, 400, FRAME);
     let stats = world.core.peer_stats(world.now(), peer(2)).expect("a viewer");
@@ -38,7 +27,7 @@ fn bitrate_and_round_trip_are_those_of_the_path() {
 
 #[test]
 fn losses_repairs_key_frames_and_freezes_are_counted_and_reported_at_the_end() {
-    let mut world = watched();
+    let mut world = World::watched(1);
     world.film(1, 50, FRAME);
     world.weather = Weather { loss: 0.1, ..world.weather };
     world.film(1, 400, FRAME);

@@ -19,7 +19,7 @@ use super::super::core::Core;
 use super::super::gate::Class;
 use super::super::io::{Io, Sent};
 use super::super::types::{Answer, MediaError, MediaEvent, Now, PeerKind, PeerSpec};
-use super::client::Client;
+use super::client::{Client, h264};
 use crate::clock::BootInstant;
 
 pub(super) fn peer(n: u128) -> PeerId {
@@ -119,6 +119,8 @@ fn server() -> SocketAddr {
     SocketAddr::from(([203, 0, 113, 1], 8189))
 }
 
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
+
 /// Boot time when a test begins.
 const BOOTED: Duration = Duration::from_secs(1_000);
 
@@ -148,6 +150,23 @@ impl World {
             next_decides: false,
             answers: BTreeMap::new(),
         }
+    }
+
+    /// A robot of one camera, number 1, with an hour before it, and nobody connected yet.
+    pub(super) fn with_robot(seed: u64) -> Self {
+        let mut world = Self::new(seed);
+        let hour = world.in_future(HOUR);
+        world.add_robot(1, hour, &[h264()]);
+        world
+    }
+
+    /// As [`Self::with_robot`], with a viewer in room 7, number 2, that has an hour too; both are connected.
+    pub(super) fn watched(seed: u64) -> Self {
+        let mut world = Self::with_robot(seed);
+        let hour = world.in_future(HOUR);
+        world.add_viewer(2, 7, hour, 1);
+        world.connect(&[1, 2]);
+        world
     }
 
     pub(super) fn mono(&self) -> Instant {
