@@ -50,8 +50,7 @@ impl Lab {
 
     /// Cuts the account's live peers and sessions at once, then records it; its coming bookings are cancelled.
     pub async fn suspend(&self, principal: &Principal, id: AccountId, reason: &str) -> Answer<Recorded> {
-        let by = self.admin(principal).await?;
-        let reason = required(reason)?;
+        let (by, reason) = self.admin_because(principal, reason).await?;
         if !self.shell.state::<AccountSide>(id).await?.is_registered() {
             return Err(Refused::not_found("account"));
         }
@@ -149,6 +148,15 @@ impl Lab {
             (id, Role::Admin) => Ok(Actor::Account(id)),
             _ => Err(Refused::new(Reason::WrongRole)),
         }
+    }
+
+    /// An admin, and the reason that is owed, without the space around it.
+    pub(super) async fn admin_because<'a>(
+        &self,
+        principal: &Principal,
+        reason: &'a str,
+    ) -> Answer<(Actor, &'a str)> {
+        Ok((self.admin(principal).await?, required(reason)?))
     }
 
     /// Sessions that the account holds end for all, those it is a guest of end for it.

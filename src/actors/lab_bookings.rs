@@ -96,8 +96,7 @@ impl Lab {
     /// Ends a booking on an admin's word: a running session is cut before anything is recorded. `Recorded(false)` when the
     /// log took more than two seconds; it will be recorded all the same.
     pub async fn terminate(&self, principal: &Principal, id: BookingId, reason: &str) -> Answer<Recorded> {
-        let by = self.admin(principal).await?;
-        let reason = required(reason)?;
+        let (by, reason) = self.admin_because(principal, reason).await?;
         let booking = self.shell.known_booking(id).await?;
         let state = booking.state().ok_or_else(|| Refused::not_found("booking"))?;
         if state.phase.is_over() {

@@ -10,7 +10,7 @@ use super::account::AccountSide;
 use super::booking::BookingSide;
 use super::decisions::Awaited;
 use super::lab::{Lab, Principal, Recorded};
-use super::lab_bookings::{PATIENCE, required, told};
+use super::lab_bookings::{PATIENCE, told};
 use super::refusal::{Answer, Refused};
 use super::robot::RobotSide;
 use super::room::{RoomSide, end_moved};
@@ -50,8 +50,8 @@ impl Lab {
         ends_at: DateTime<Utc>,
         reason: &str,
     ) -> Answer<Recorded> {
-        let by = self.admin(principal).await?;
-        let reason_hash = self.shell.keep_reason(required(reason)?).await?;
+        let (by, reason) = self.admin_because(principal, reason).await?;
+        let reason_hash = self.shell.keep_reason(reason).await?;
         self.extend_by(by, id, ends_at, Some(reason_hash)).await
     }
 
@@ -164,8 +164,8 @@ impl Lab {
         ends_at: DateTime<Utc>,
         reason: &str,
     ) -> Answer<Recorded> {
-        let by = self.admin(principal).await?;
-        let reason = required(reason)?.to_owned();
+        let (by, reason) = self.admin_because(principal, reason).await?;
+        let reason = reason.to_owned();
         let booking = self.shell.known_booking(id).await?;
         let reason_hash = self.shell.reason_hash(&reason);
         let live = booking.state().filter(|state| state.is_active());

@@ -90,8 +90,8 @@ impl Lab {
 
     /// Takes a robot out of service: its sessions end at once, its coming bookings are cancelled.
     pub async fn retire_robot(&self, principal: &Principal, id: RobotId, reason: &str) -> Answer<Recorded> {
-        let admin = self.admin(principal).await?;
-        let (by, reason) = (account_of(admin)?, required(reason)?);
+        let (admin, reason) = self.admin_because(principal, reason).await?;
+        let by = account_of(admin)?;
         let reason_hash = self.shell.reason_hash(reason);
         let command = RobotCommand::Retire { by, reason_hash, now: self.shell.clock.wall() };
         let cuts = self.displace(id, &command, Cause::RobotLost, admin, reason).await?;
@@ -109,8 +109,8 @@ impl Lab {
         until: Option<DateTime<Utc>>,
         reason: &str,
     ) -> Answer<Recorded> {
-        let admin = self.admin(principal).await?;
-        let (by, reason) = (account_of(admin)?, required(reason)?);
+        let (admin, reason) = self.admin_because(principal, reason).await?;
+        let by = account_of(admin)?;
         let (reason_hash, now) = (self.shell.reason_hash(reason), self.shell.clock.wall());
         let from = from.unwrap_or(now);
         let command = RobotCommand::StartMaintenance { from, until, by, reason_hash, now };
@@ -148,8 +148,8 @@ impl Lab {
 
     /// Lets the robot move again; told once it is durable.
     pub async fn clear_stop(&self, principal: &Principal, id: RobotId, reason: &str) -> Answer<()> {
-        let admin = self.admin(principal).await?;
-        let reason_hash = self.shell.keep_reason(required(reason)?).await?;
+        let (admin, reason) = self.admin_because(principal, reason).await?;
+        let reason_hash = self.shell.keep_reason(reason).await?;
         let now = self.shell.clock.wall();
         let command = RobotCommand::ClearEmergencyStop { by: account_of(admin)?, reason_hash, now };
         self.would(id, &command).await?;

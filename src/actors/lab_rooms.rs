@@ -11,7 +11,6 @@ use super::ending;
 use super::folded;
 use super::lab::{ConnectionId, Joined, Lab, Negotiated, Outbox, Principal, RobotRoom, RoomHint, Watch};
 use super::lab_access::account_of;
-use super::lab_bookings::required;
 use super::live::{LiveRoom, Phase, Place, Seat, Sitter};
 use super::refusal::{Answer, Refused};
 use super::robot::RobotSide;
@@ -137,8 +136,9 @@ impl Lab {
 
     /// Opens a watch: a room without a booking, for the admin who asks. Whoever has one of this robot open gets that.
     pub async fn watch(&self, principal: &Principal, robot: RobotId, reason: &str) -> Answer<Watch> {
-        let admin = account_of(self.admin(principal).await?)?;
-        let reason_hash = self.shell.keep_reason(required(reason)?).await?;
+        let (by, reason) = self.admin_because(principal, reason).await?;
+        let admin = account_of(by)?;
+        let reason_hash = self.shell.keep_reason(reason).await?;
         if !self.shell.state::<RobotSide>(robot).await?.is_in_service() {
             return Err(Refused::not_found("robot"));
         }

@@ -155,27 +155,28 @@ async fn snapshot(api: &Api) -> Registry {
 fn media(now: &mut Snapshot, stats: &MediaStats) {
     now.gauge("publishers", "Robots that are connected to publish", stats.publishers);
     now.gauge("viewers", "Viewers' peer connections", stats.viewers);
-    now.counter("peers", "Peer connections answered", stats.peers_total);
-    now.counter("media_sent", "RTP and RTCP datagrams sent", stats.media_out);
-    now.counter("media_sent_bytes", "Their bytes", stats.media_bytes_out);
-    now.counter("media_received", "RTP packets from robots", stats.camera_packets);
-    now.counter("media_dropped", "Packets dropped from full queues of slow viewers", stats.dropped_queue);
-    now.counter(
-        "media_refused_by_gate",
-        "Media that a gate held back at the end of a window",
-        stats.refused_by_gate,
-    );
-    now.counter("media_repairs", "Packets sent again to viewers that lost them", stats.repairs);
-    now.counter("keyframe_requests", "Key frames asked of robots", stats.keyframe_requests);
-    now.counter("datagrams_unknown", "Datagrams from nobody known", stats.dropped_unknown);
-    now.counter(
-        "datagrams_unproven",
-        "Datagrams that claimed a peer and did not prove it",
-        stats.dropped_unproven,
-    );
-    now.counter("datagrams_late", "Datagrams from peers whose time was over", stats.dropped_late);
-    now.counter("send_errors", "Datagrams that the socket would not take", stats.send_errors);
-    now.counter("broken_peers", "Peers closed because their protocol state broke", stats.broken_peers);
+    let counted = [
+        ("peers", "Peer connections answered", stats.peers_total),
+        ("media_sent", "RTP and RTCP datagrams sent", stats.media_out),
+        ("media_sent_bytes", "Their bytes", stats.media_bytes_out),
+        ("media_received", "RTP packets from robots", stats.camera_packets),
+        ("media_dropped", "Packets dropped from full queues of slow viewers", stats.dropped_queue),
+        (
+            "media_refused_by_gate",
+            "Media that a gate held back at the end of a window",
+            stats.refused_by_gate,
+        ),
+        ("media_repairs", "Packets sent again to viewers that lost them", stats.repairs),
+        ("keyframe_requests", "Key frames asked of robots", stats.keyframe_requests),
+        ("datagrams_unknown", "Datagrams from nobody known", stats.dropped_unknown),
+        ("datagrams_unproven", "Datagrams that claimed a peer and did not prove it", stats.dropped_unproven),
+        ("datagrams_late", "Datagrams from peers whose time was over", stats.dropped_late),
+        ("send_errors", "Datagrams that the socket would not take", stats.send_errors),
+        ("broken_peers", "Peers closed because their protocol state broke", stats.broken_peers),
+    ];
+    for (name, help, value) in counted {
+        now.counter(name, help, value);
+    }
 }
 
 /// From proc(5); what cannot be read is left out.
