@@ -52,6 +52,10 @@ impl Lab {
     ) -> Answer<Recorded> {
         let (by, reason) = self.admin_because(principal, reason).await?;
         let reason_hash = self.shell.keep_reason(reason).await?;
+        let room = self.shell.known_booking(id).await?.state().map(|state| state.room_id);
+        if let Some(live) = room.and_then(|room| self.shell.rooms.get(room)) {
+            live.explain(ends_at, reason);
+        }
         self.extend_by(by, id, ends_at, Some(reason_hash)).await
     }
 

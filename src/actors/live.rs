@@ -72,6 +72,8 @@ struct Inner {
     deadline: Option<BootInstant>,
     /// An end that was brought forward and is being recorded: none later counts until then.
     brought_forward: Option<DateTime<Utc>>,
+    /// An end that an admin asked for, with their words for the people in the room: the record keeps only a hash of those.
+    explained: Option<(DateTime<Utc>, String)>,
     seats: HashMap<ConnectionId, Seat>,
     /// In the order in which they came.
     peers: Vec<(PeerId, AccountId)>,
@@ -87,6 +89,7 @@ impl LiveRoom {
             phase: Phase::Waiting,
             deadline: None,
             brought_forward: None,
+            explained: None,
             seats: HashMap::new(),
             peers: Vec::new(),
             reports: Vec::new(),
@@ -146,6 +149,16 @@ impl LiveRoom {
             }
         }
         inner.move_end(to)
+    }
+
+    /// Keeps an admin's words until the end that they are about is recorded.
+    pub(crate) fn explain(&self, to: DateTime<Utc>, reason: &str) {
+        self.inner().explained = Some((to, reason.to_owned()));
+    }
+
+    /// An admin's words about the end that the room was moved to just now.
+    pub(crate) fn explanation(&self, to: DateTime<Utc>) -> Option<String> {
+        self.inner().explained.take().filter(|(end, _)| *end == to).map(|(_, reason)| reason)
     }
 
     /// Brings the end forward before that is recorded. `None` when the room is not open or ends no later already.

@@ -55,7 +55,7 @@ impl Kind for RoomSide {
                     if let Some((live, deadline)) =
                         live.and_then(|live| Some((live.clone(), live.move_end(*to)?)))
                     {
-                        end_moved(&live, deadline, *by, None, shell);
+                        end_moved(&live, deadline, *by, live.explanation(*to).as_deref(), shell);
                     }
                     if let Some(booking) = state.place().and_then(|place| place.booking_id) {
                         shell.decisions.came(booking, Awaited::Change);

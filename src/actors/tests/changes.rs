@@ -91,7 +91,7 @@ async fn an_admins_extension_cancels_what_is_in_its_way() {
     let owed = world.lab.extend_anyway(&world.admin, id, minute(15), " ").await.expect_err("no reason");
     assert_eq!(owed.reason, Reason::ReasonRequired);
     assert_eq!(world.lab.extend_anyway(&world.admin, id, minute(15), "an exam").await, Ok(Recorded(true)));
-    assert_eq!(side.next(changed).await.0, minute(15));
+    assert_eq!(side.next(changed).await, (minute(15), "an exam".to_owned()), "in the admin's words");
     world.until_status(next.id, Status::Cancelled).await;
     assert_eq!(next_side.next(ended).await, "cancelled", "its holder is told");
 }

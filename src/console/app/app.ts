@@ -2,6 +2,7 @@ import { html, LitElement, nothing, type TemplateResult } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import icon from './icon.svg';
 import { session } from './context.js';
+import './pages/account.js';
 import './pages/admin-bookings.js';
 import './pages/admin-robots.js';
 import './pages/admin-rules.js';
@@ -15,7 +16,7 @@ import './pages/watch.js';
 import { isOpen, routeOf, TITLES, type Route } from './router.js';
 import { setTheme, theme, type Theme } from './theme.js';
 
-const THEMES: Record<Theme, string> = { system: "System's colours", light: 'Light', dark: 'Dark' };
+const THEMES: Record<Theme, string> = { system: 'Auto', light: 'Light', dark: 'Dark' };
 
 /** The frame around the pages: who is signed in, where one can go, and which page the fragment names. */
 @customElement('curfew-app')
@@ -75,6 +76,8 @@ export class App extends LitElement {
         return html`<curfew-calendar .robot=${route.robot}></curfew-calendar>`;
       case 'bookings':
         return html`<curfew-bookings></curfew-bookings>`;
+      case 'account':
+        return html`<curfew-account></curfew-account>`;
       case 'watch':
         return html`<curfew-watch .booking=${route.booking} .robotId=${route.robot}></curfew-watch>`;
       case 'admin-robots':
@@ -111,7 +114,9 @@ export class App extends LitElement {
           : nothing}
         <div class="who">
           ${this.#themes()}
-          <span>${session.current?.user.name}</span>
+          <a class="account" title="Your account" href="#/account" aria-current=${this.route.page === 'account' ? 'page' : nothing}>
+            <span class="unseen">Your account: </span><span>${session.current?.user.name}</span>
+          </a>
           <button type="button" @click=${this.#signOut}>Sign out</button>
         </div>
       </div>
@@ -121,7 +126,7 @@ export class App extends LitElement {
   #themes(): TemplateResult {
     const chosen = theme();
     return html`
-      <select class="themes" aria-label="Colours" @change=${(event: Event) => setTheme((event.target as HTMLSelectElement).value as Theme)}>
+      <select class="themes" aria-label="Colours" title="Colours: auto follows the system" @change=${(event: Event) => setTheme((event.target as HTMLSelectElement).value as Theme)}>
         ${(Object.keys(THEMES) as Theme[]).map((one) => html`<option value=${one} ?selected=${one === chosen}>${THEMES[one]}</option>`)}
       </select>
     `;

@@ -5,6 +5,7 @@ export type Route =
   | { page: 'robots' }
   | { page: 'calendar'; robot: string | null }
   | { page: 'bookings' }
+  | { page: 'account' }
   | { page: 'watch'; booking: string; robot: string | null }
   | { page: 'admin-robots' }
   | { page: 'admin-users' }
@@ -39,6 +40,7 @@ export function routeOf(fragment: string): Route {
     case 'sign-in':
     case 'robots':
     case 'bookings':
+    case 'account':
       return second === '' ? { page: first } : { page: 'unknown' };
     default:
       return { page: 'unknown' };
@@ -57,6 +59,7 @@ export const TITLES: Record<Route['page'], string> = {
   robots: 'Robots',
   calendar: 'Calendar',
   bookings: 'My bookings',
+  account: 'Your account',
   watch: 'Watch',
   'admin-robots': 'Manage robots',
   'admin-users': 'Manage people',

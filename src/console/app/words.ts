@@ -1,4 +1,4 @@
-import type { Booking, BookingStatus } from './api/types.js';
+import type { Booking, BookingStatus, Role } from './api/types.js';
 
 /** Why a session ended, as a sentence about it. Causes are the domain's, snake case. */
 const CAUSES: Record<string, string> = {
@@ -14,7 +14,9 @@ const CAUSES: Record<string, string> = {
   replaced: 'This session was taken over by another connection.',
 };
 
-export function causeInWords(cause: string): string {
+/** @param role what whoever reads it was in the session, where that is known */
+export function causeInWords(cause: string, role: string | null = null): string {
+  if (cause === 'cancelled' && role === 'guest') return 'The booking was cancelled, or your invitation was taken back.';
   return CAUSES[cause] ?? `The session ended (${cause.replaceAll('_', ' ')}).`;
 }
 
@@ -32,7 +34,8 @@ const NEXT: Record<string, string> = {
 };
 
 /** What to do after a session ended for this cause. */
-export function nextInWords(cause: string): string {
+export function nextInWords(cause: string, role: string | null = null): string {
+  if (cause === 'cancelled' && role === 'guest') return 'Ask whoever invited you, or book a time of your own.';
   return NEXT[cause] ?? 'See My bookings for what is still yours.';
 }
 
@@ -51,6 +54,13 @@ const AFTER_REFUSAL: Record<string, string> = {
 export function refusalNextInWords(code: string): string {
   return AFTER_REFUSAL[code] ?? 'See My bookings for what is yours to watch.';
 }
+
+/** What a role may do. */
+export const ROLES: Record<Role, string> = {
+  viewer: 'Viewer: books and watches',
+  admin: 'Admin: everything',
+  auditor: 'Auditor: reads the log',
+};
 
 const STATUSES: Record<BookingStatus, string> = {
   requested: 'Being decided',

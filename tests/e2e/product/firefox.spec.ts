@@ -1,8 +1,12 @@
 import { expect, test } from '@playwright/test';
+import type { Page as FirefoxPage } from 'puppeteer-core';
 import { ask, signIn } from '../support/console.js';
 import { Demo, ownAddress } from '../support/demo.js';
 import { startFirefox } from '../support/firefox.js';
-import { sendVp8 } from '../support/vp8-robot.js';
+import { beRobot } from '../support/page-robot.js';
+import { PAGES } from '../support/pages.js';
+
+const MOST_PRESSES = 40;
 
 test('in Firefox a person signs in and sees the picture move', async ({ page, context }) => {
   const demo = await Demo.start(5, ownAddress());
@@ -18,7 +22,7 @@ test('in Firefox a person signs in and sees the picture move', async ({ page, co
     })) as { id: string };
     const machine = await context.newPage();
     await machine.goto(demo.facts.url);
-    await sendVp8(machine, token);
+    await beRobot(machine, token);
 
     const { email, password } = demo.account('admin');
     const viewer = await firefox.newPage();
@@ -45,3 +49,68 @@ test('in Firefox a person signs in and sees the picture move', async ({ page, co
     await demo.stop();
   }
 });
+
+test('in Firefox every page is reached by keyboard and fits a phone, light and dark', async () => {
+  const demo = await Demo.start(5);
+  const firefox = await startFirefox();
+  try {
+    const { email, password } = demo.account('admin');
+    const page = await firefox.newPage();
+    await page.setViewport({ width: 360, height: 780 });
+    await page.goto(demo.facts.url);
+    await (await page.waitForSelector('input[name=email]'))!.type(email);
+    await page.type('input[name=password]', password);
+    await page.keyboard.press('Enter');
+    await focused(page, /^Robots$/);
+    for (const { link, heading } of PAGES) {
+      if (link === undefined) continue;
+      if (link !== 'Robots') {
+        await tabTo(page, 'Menu', 'back');
+        await page.keyboard.press('Enter');
+        await tabTo(page, link, 'on');
+        await page.keyboard.press('Enter');
+      }
+      await focused(page, typeof heading === 'string' ? new RegExp(`^${heading}$`) : heading);
+      await page.waitForFunction(() => document.querySelector('.skeleton') === null);
+      expect(await looks(page), `${link}: fits, and each theme has its colours`).toEqual({ overflow: [0, 0], themes: 2 });
+    }
+  } finally {
+    await firefox.close();
+    await demo.stop();
+  }
+});
+
+/** Waits until the heading of this name has the focus. */
+async function focused(page: FirefoxPage, name: RegExp): Promise<void> {
+  await page.waitForFunction(
+    (source) => document.activeElement?.tagName === 'H1' && new RegExp(source).test(document.activeElement.textContent ?? ''),
+    {},
+    name.source,
+  );
+}
+
+/** Presses Tab until what begins with this text has the focus; past the page's ends it would go to Firefox's own window. */
+async function tabTo(page: FirefoxPage, text: string, direction: 'on' | 'back'): Promise<void> {
+  if (direction === 'back') await page.keyboard.down('Shift');
+  for (let presses = 0; presses < MOST_PRESSES; presses += 1) {
+    const at = await page.evaluate(() => document.activeElement?.textContent?.trim() ?? '');
+    if (at.startsWith(text)) {
+      if (direction === 'back') await page.keyboard.up('Shift');
+      return;
+    }
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`${text} cannot be reached by Tab`);
+}
+
+/** How far the page is wider than the screen, and how many different backgrounds its themes have. */
+async function looks(page: FirefoxPage): Promise<{ overflow: number[]; themes: number }> {
+  return page.evaluate(() => {
+    const root = document.documentElement;
+    const seen = ['light', 'dark'].map((theme) => {
+      root.dataset['theme'] = theme;
+      return { over: Math.max(0, root.scrollWidth - innerWidth), colour: getComputedStyle(root).backgroundColor };
+    });
+    return { overflow: seen.map(({ over }) => over), themes: new Set(seen.map(({ colour }) => colour)).size };
+  });
+}

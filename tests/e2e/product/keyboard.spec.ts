@@ -1,5 +1,6 @@
 import { expect, test, type Locator, type Page } from '@playwright/test';
 import { Demo } from '../support/demo.js';
+import { PAGES } from '../support/pages.js';
 
 let demo: Demo;
 test.beforeAll(async () => {
@@ -80,12 +81,33 @@ test('a viewer books, extends, cancels, watches and signs out by keyboard alone'
   await expect(heading(page, 'Sign in')).toBeVisible();
 });
 
-test('an administrator reaches every page, and ends a session, by keyboard alone', async ({ page }) => {
-  await signIn(page, 'admin');
-  for (const [name, title] of [['Fleet', 'Fleet'], ['People', 'People'], ['Rules', "The lab's rules"], ['Sessions', 'Sessions']] as const) {
-    await follow(page, page.getByRole('navigation').getByRole('link', { name, exact: true }));
-    await expect(heading(page, title)).toBeFocused();
+/** Everything in the page that can be pressed or filled in, and that Tab does not come to. */
+async function outOfReach(page: Page): Promise<string[]> {
+  const wanted = await page.locator('main').evaluate((main) => {
+    const fits = 'button:not(:disabled), a[href], input:not(:disabled):not([hidden]), select:not(:disabled), textarea, summary';
+    const shown = [...main.querySelectorAll<HTMLElement>(fits)].filter((one) => one.checkVisibility() && one.tabIndex >= 0);
+    shown.forEach((one, at) => (one.dataset['wanted'] = String(at)));
+    main.querySelector<HTMLElement>('h1')?.focus();
+    return shown.map((one) => one.outerHTML.slice(0, 100));
+  });
+  const seen = new Set<string>();
+  for (let presses = 0; presses < wanted.length + MOST_PRESSES && seen.size < wanted.length; presses += 1) {
+    await page.keyboard.press('Tab');
+    const at = await page.evaluate(() => (document.activeElement as HTMLElement | null)?.dataset['wanted']);
+    if (at !== undefined) seen.add(at);
   }
+  return wanted.filter((_, at) => !seen.has(String(at)));
+}
+
+test('an administrator reaches every page and everything on it, and ends a session, by keyboard alone', async ({ page }) => {
+  await signIn(page, 'admin');
+  for (const { link: name, heading: title } of PAGES.filter((one) => one.link !== undefined)) {
+    if (name !== 'Robots') await follow(page, page.getByRole('banner').getByRole('link', { name: new RegExp(`^${name}`) }));
+    await expect(page.getByRole('heading', { level: 1, name: title })).toBeFocused();
+    await expect(page.locator('.skeleton')).toHaveCount(0);
+    expect(await outOfReach(page), String(title)).toEqual([]);
+  }
+  await follow(page, page.getByRole('navigation').getByRole('link', { name: 'Sessions' }));
   await follow(page, button(page, /^Terminate…/));
   // The dialog begins in its field, and Tab stays inside.
   await expect(page.getByLabel('Reason, shown to the holder')).toBeFocused();

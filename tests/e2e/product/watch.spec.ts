@@ -1,6 +1,8 @@
 import { expect, test, type Locator } from '@playwright/test';
-import { ask, firstFrame, openWatch, signedIn, signIn } from '../support/console.js';
+import { connections, watchConnections } from '../support/connections.js';
+import { ask, firstFrame, newcomer, openWatch, person, signedIn, signIn, span } from '../support/console.js';
 import { Demo } from '../support/demo.js';
+import { beRobot } from '../support/page-robot.js';
 
 let demo: Demo;
 test.beforeAll(async () => {
@@ -45,6 +47,34 @@ test('every camera of a robot is shown, and each can be the large one', async ({
   } finally {
     await agent.stop();
   }
+});
+
+test('the sound of a robot is heard once somebody asks for it', async ({ page, browser }) => {
+  const admin = await person(demo, demo.account('admin'));
+  const robot = (await admin.ask('/admin/robots', { slug: 'singer-1', name: 'Singer 1', type: 'singer' })) as { id: string };
+  const { token } = (await admin.ask(`/admin/robots/${robot.id}/credentials`, {})) as { token: string };
+  const holder = await person(demo, await newcomer(demo, 'Lena'));
+  const booked = (await holder.ask('/bookings', { robot_id: robot.id, ...span(0, 300_000) })) as { id: string };
+  const machine = await (await browser.newContext()).newPage();
+  await machine.goto(demo.facts.url);
+  await beRobot(machine, token, { sound: true });
+
+  await watchConnections(page);
+  await signedIn(page, demo, holder);
+  await page.goto(`${demo.facts.url}/#/watch/${booked.id}`);
+  const viewer = page.locator('curfew-viewer');
+  await expect(viewer.getByText('Live', { exact: true })).toBeVisible();
+  const heard = () => viewer.evaluate((element) => {
+    const audio = element.shadowRoot!.querySelector('audio')!;
+    return audio.paused ? 0 : audio.currentTime;
+  });
+  expect(await heard(), 'nothing is played unasked').toBe(0);
+  await viewer.getByRole('button', { name: 'Unmute' }).click();
+  await expect.poll(heard).toBeGreaterThan(0);
+  await expect.poll(async () => (await connections(page)).at(-1)?.audioEnergy).toBeGreaterThan(0.01);
+  await viewer.getByRole('button', { name: 'Mute' }).click();
+  await expect.poll(heard).toBe(0);
+  await machine.context().close();
 });
 
 test('a reload returns to the session by itself, and says how the connection does', async ({ page }) => {

@@ -1,40 +1,19 @@
-import { expect, test, type Browser, type Page } from '@playwright/test';
-import { ask, signedIn } from '../support/console.js';
+import { expect, test, type Page } from '@playwright/test';
+import { signedIn } from '../support/console.js';
 import { Demo } from '../support/demo.js';
+import { furnish } from '../support/pages.js';
 
 /** Writes docs/images/*.png, the pictures in the README and in docs/CONSOLE.md. */
 const FOLDER = '../../docs/images';
-const HOUR_MS = 3_600_000;
 const DESK = { width: 1180, height: 800 };
 const PHONE = { width: 360, height: 720 };
 
 let demo: Demo;
-test.beforeAll(async ({ browser }) => {
+test.beforeAll(async () => {
   demo = await Demo.start(40);
-  await fill(browser);
+  await furnish(demo);
 });
 test.afterAll(() => demo?.stop());
-
-/** Books what makes a week look like one. */
-async function fill(browser: Browser): Promise<void> {
-  const [turtle, arm] = demo.facts.robots.map(({ id }) => id);
-  const hour = Math.ceil(Date.now() / HOUR_MS) * HOUR_MS;
-  const plan = {
-    viewer: [[turtle, 3, 2], [turtle, 26, 1], [turtle, 50, 2], [arm, 22, 1]],
-    admin: [[turtle, 6, 1.5], [turtle, 29, 3], [turtle, 73, 2], [turtle, 98, 1], [arm, 2, 1], [arm, 4, 2]],
-  } as const;
-  for (const role of ['viewer', 'admin'] as const) {
-    const page = await browser.newPage();
-    await signedIn(page, demo, role);
-    await page.goto(demo.facts.url);
-    for (const [robot, from, hours] of plan[role]) {
-      const startsAt = hour + from * HOUR_MS;
-      const window = { starts_at: new Date(startsAt).toISOString(), ends_at: new Date(startsAt + hours * HOUR_MS).toISOString() };
-      await ask(page, '/bookings', { robot_id: robot, ...window });
-    }
-    await page.close();
-  }
-}
 
 async function open(page: Page, role: 'admin' | 'viewer', at: string): Promise<void> {
   await signedIn(page, demo, role);

@@ -1,4 +1,4 @@
-import { expect, type Page } from '@playwright/test';
+import { expect, type Browser, type Page } from '@playwright/test';
 import type { Account, Demo } from './demo.js';
 
 /** Signs in through the page, as a person does. */
@@ -10,16 +10,53 @@ export async function signIn(page: Page, demo: Demo, account: Pick<Account, 'ema
   await expect(page.getByRole('heading', { level: 1, name: 'Robots' })).toBeVisible();
 }
 
+/** Somebody who asks the REST interface beside the page under test. */
+export interface Person {
+  kept: { token: string; user: { id: string; name: string } };
+  ask: (route: string, body?: unknown, method?: string) => Promise<unknown>;
+}
+
+export async function person(demo: Demo, { email, password }: Pick<Account, 'email' | 'password'>): Promise<Person> {
+  const send = async (route: string, body: unknown, method: string, headers: Record<string, string> = {}) => {
+    const init = body === undefined ? {} : { body: JSON.stringify(body) };
+    const reply = await fetch(demo.facts.url + route, { method, headers: { 'content-type': 'application/json', ...headers }, ...init });
+    const text = await reply.text();
+    if (!reply.ok) throw new Error(`${method} ${route} was answered ${reply.status}: ${text}`);
+    return text === '' ? null : (JSON.parse(text) as unknown);
+  };
+  const signedIn = (await send('/auth/login', { email, password }, 'POST')) as { access_token: string; user: Person['kept']['user'] };
+  const { access_token: token, user } = signedIn;
+  return {
+    kept: { token, user },
+    ask: (route, body, method = body === undefined ? 'GET' : 'POST') => send(route, body, method, { authorization: `Bearer ${token}` }),
+  };
+}
+
+/** A new account, a viewer's, made by the demo's admin. */
+export async function newcomer(demo: Demo, name: string): Promise<{ name: string; email: string; password: string }> {
+  const account = { name, email: `${name.toLowerCase()}@example.org`, password: 'a long enough password' };
+  const admin = await person(demo, demo.account('admin'));
+  await admin.ask('/admin/users', { ...account, role: 'viewer' });
+  return account;
+}
+
+/** A page of a browser of its own, as whoever else uses the console has it. */
+export async function elsewhere(browser: Browser, demo: Demo, who: Account['role'] | Person, at: string): Promise<Page> {
+  const page = await (await browser.newContext()).newPage();
+  await signedIn(page, demo, who);
+  await page.goto(`${demo.facts.url}/#/${at}`);
+  return page;
+}
+
 /** Makes every page of this tab begin signed in, as after a reload. Call before the first `goto`. */
-export async function signedIn(page: Page, demo: Demo, role: Account['role']): Promise<void> {
-  const { email, password } = demo.account(role);
-  const reply = await fetch(`${demo.facts.url}/auth/login`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ email, password }),
-  });
-  const { access_token: token, user } = (await reply.json()) as { access_token: string; user: unknown };
-  await page.addInitScript((kept) => sessionStorage.setItem('curfew.sign-in', kept), JSON.stringify({ token, user }));
+export async function signedIn(page: Page, demo: Demo, who: Account['role'] | Person): Promise<void> {
+  const { kept } = typeof who === 'string' ? await person(demo, demo.account(who)) : who;
+  await page.addInitScript((text) => sessionStorage.setItem('curfew.sign-in', text), JSON.stringify(kept));
+}
+
+/** A window that begins and ends so many milliseconds from now. */
+export function span(fromMs: number, toMs: number, now = Date.now()): { starts_at: string; ends_at: string } {
+  return { starts_at: new Date(now + fromMs).toISOString(), ends_at: new Date(now + toMs).toISOString() };
 }
 
 /** Opens the watch page of a booking in the signed-in tab. */

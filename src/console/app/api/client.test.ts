@@ -38,17 +38,17 @@ describe('the client', () => {
 
   it('says when to try again', async () => {
     const { client } = answering(() => problem(429, { detail: 'Too many.', code: 'rate_limited' }, { 'retry-after': '7' }));
-    expect(inWords(await failure(client.me()))).toBe('Too many. Try again in 7 s.');
+    expect(inWords(await failure(client.robots()))).toBe('Too many. Try again in 7 s.');
   });
 
   it('has words even for an error that brings none', async () => {
     const { client } = answering(() => new Response('<html>', { status: 502 }));
-    expect((await failure(client.me())).message).toContain('502');
+    expect((await failure(client.robots())).message).toContain('502');
   });
 
   it('has words for a server that cannot be reached', async () => {
     const { client } = answering(() => Promise.reject(new TypeError('fetch failed')));
-    expect((await failure(client.me())).code).toBe('unreachable');
+    expect((await failure(client.robots())).code).toBe('unreachable');
   });
 
   it('tells a token that is no longer good from a wrong password', async () => {
@@ -57,7 +57,7 @@ describe('the client', () => {
     await failure(client.login('a@b.c', 'wrong'));
     expect(onBadToken).not.toHaveBeenCalled();
     expect(new Headers(fetch.mock.calls[0]?.[1]?.headers).has('authorization')).toBe(false);
-    await failure(client.me());
+    await failure(client.robots());
     expect(onBadToken).toHaveBeenCalledOnce();
   });
 

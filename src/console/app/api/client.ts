@@ -10,6 +10,7 @@ import type {
   NewRobot,
   NewUser,
   OneTimeLink,
+  PasswordChanged,
   Robot,
   Robots,
   Role,
@@ -47,7 +48,9 @@ export class Client {
     this.#ask<SignedIn>('/auth/login', { body: { email, password }, open: true });
   redeem = (body: { token: string; password: string; name?: string; email?: string }) =>
     this.#ask<Partial<SignedIn>>('/auth/redeem', { body, open: true });
-  me = () => this.#ask<User>('/auth/me');
+  /** Ends every sign-in of before; the reply has the token to go on with. */
+  changePassword = (before: string, after: string) =>
+    this.#ask<PasswordChanged>('/auth/password', { body: { old: before, new: after } });
   health = () => this.#ask<Health>('/health', { open: true });
 
   robots = () => this.#ask<Robots>('/robots');
@@ -63,6 +66,8 @@ export class Client {
   cancel = (id: string) => this.#ask<unknown>(`/bookings/${part(id)}`, { method: 'DELETE' });
   extend = (id: string, endsAt: string) =>
     this.#ask<Booking>(`/bookings/${part(id)}/extend`, { body: { ends_at: endsAt } });
+  removeGuest = (id: string, account: string) =>
+    this.#ask<unknown>(`/bookings/${part(id)}/guests/${part(account)}`, { method: 'DELETE' });
   invite = (id: string, email: string) => this.#ask<Booking>(`/bookings/${part(id)}/guests`, { body: { email } });
   terminate = (id: string, reason: string) =>
     this.#ask<unknown>(`/admin/bookings/${part(id)}/terminate`, { body: { reason } });
@@ -73,6 +78,8 @@ export class Client {
 
   adminRobots = () => this.#list<Robot>('/admin/robots', null);
   addRobot = (body: NewRobot) => this.#ask<Robot>('/admin/robots', { body });
+  updateRobot = (robot: string, body: Omit<NewRobot, 'slug'>) =>
+    this.#ask<Robot>(`/admin/robots/${part(robot)}`, { method: 'PATCH', body });
   issueCredential = (robot: string) =>
     this.#ask<IssuedCredential>(`/admin/robots/${part(robot)}/credentials`, { body: {} });
   revokeCredential = (robot: string, credential: string) =>

@@ -17,6 +17,10 @@ export interface SignedIn {
   user: User;
 }
 
+export interface PasswordChanged extends User {
+  access_token: string;
+}
+
 export interface Robot {
   id: string;
   slug?: string;
@@ -59,12 +63,22 @@ export interface Booking {
   ends_at: string;
   room_id: string | null;
   status: BookingStatus;
-  /** Accounts that were invited. */
-  guests?: string[];
+  /** What whoever is signed in is to it; null for administrators who are neither. */
+  role?: 'holder' | 'guest' | null;
+  /** Told to guests. */
+  invited_by?: BookingMember | null;
+  guests?: BookingMember[];
   /** Why it ended or was cancelled, once it was. */
   cause?: string | null;
   /** Why it was rejected: a code. */
   rejected?: string | null;
+}
+
+/** Somebody who takes part in a booking. */
+export interface BookingMember {
+  user_id: string;
+  /** Null once the person was erased. */
+  name: string | null;
 }
 
 export interface List<Item> {

@@ -7,6 +7,7 @@ import { empty, LoadingPage } from '../parts/loading-page.js';
 import { field } from '../parts/page.js';
 import { table, type Column } from '../parts/table.js';
 import { reasonField, tag } from '../parts/tag.js';
+import { zoneNote } from '../parts/zone-note.js';
 import { clock as timeOfDay, duration, windowText } from '../time/format.js';
 
 const MINUTE_MS = 60_000;
@@ -55,7 +56,7 @@ export class AdminBookingsPage extends LoadingPage {
       { head: 'State', cell: ({ status, tone, left }) => html`${tag(status, tone)} <span class="left muted">${left}</span>` },
       { head: 'Actions', cell: (shown) => this.#actions(shown) },
     ];
-    return table('Sessions that run or are booked', columns, ahead, ({ booking }) => booking.id);
+    return html`${table('Sessions that run or are booked', columns, ahead, ({ booking }) => booking.id)} ${zoneNote()}`;
   }
 
   #actions(shown: ShownBooking): TemplateResult {

@@ -2,18 +2,21 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import type { Robot } from '../api/types.js';
 import { api, clock } from '../context.js';
+import type { Question } from '../parts/dialog.js';
 import { empty, LoadingPage } from '../parts/loading-page.js';
 import { field } from '../parts/page.js';
-import '../parts/secret.js';
 import { table, type Column } from '../parts/table.js';
 import { reasonField, tag } from '../parts/tag.js';
-import { duration } from '../time/format.js';
+import { clock as timeOfDay, day, duration } from '../time/format.js';
+import { credentials } from './fleet/credentials.js';
+import { adding, editing } from './fleet/registry.js';
 
 /** The fleet: how each robot is, its credentials, and taking it out of service. */
 @customElement('curfew-admin-robots')
 export class AdminRobotsPage extends LoadingPage {
   protected override readonly refreshMs = 5000;
   @state() private robots: Robot[] = [];
+  @state() private retired: Robot[] = [];
 
   protected override render() {
     return html`
@@ -28,21 +31,30 @@ export class AdminRobotsPage extends LoadingPage {
   }
 
   #list(): TemplateResult {
-    if (this.robots.length === 0) return empty('There are no robots yet. Add one, then issue a credential for it.');
     const columns: Column<Robot>[] = [
       { head: 'Robot', names: true, cell: (robot) => html`${robot.name}<br /><span class="muted small">${robot.slug ?? robot.id} · ${robot.type}</span>` },
       { head: 'Health', cell: health },
       { head: 'Cameras', cell: ({ cameras }) => cameras.join(', ') },
+      { head: 'Credentials', cell: ({ credentials: good = [] }) => (good.length === 0 ? tag('none yet', 'warn') : String(good.length)) },
       { head: 'Actions', cell: (robot) => this.#actions(robot) },
     ];
-    return table('Robots', columns, this.robots, ({ id }) => id);
+    return html`
+      ${this.robots.length === 0
+        ? empty('There are no robots yet. Add one, then issue a credential for it.')
+        : table('Robots', columns, this.robots, ({ id }) => id)}
+      ${this.retired.length === 0
+        ? nothing
+        : html`<p class="muted small">Retired: ${this.retired.map(({ name }) => name).join(', ')}</p>`}
+    `;
   }
 
   #actions(robot: Robot): TemplateResult {
     const name = html`<span class="unseen"> ${robot.name}</span>`;
+    const ask = (question: Question) => this.ask(question);
     return html`
       <button type="button" @click=${() => this.#watch(robot)}>Watch…${name}</button>
-      <button type="button" @click=${() => this.#issue(robot)}>Credential…${name}</button>
+      <button type="button" @click=${() => ask(editing(robot, this.#types(), ask))}>Edit…${name}</button>
+      <button type="button" @click=${() => ask(credentials(robot, ask))}>Credentials…${name}</button>
       <button type="button" @click=${() => (robot.maintenance === true ? this.#endMaintenance(robot) : this.#maintain(robot))}>
         ${robot.maintenance === true ? 'End maintenance…' : 'Maintenance…'}${name}
       </button>
@@ -66,62 +78,10 @@ export class AdminRobotsPage extends LoadingPage {
     });
   }
 
-  #issue(robot: Robot): void {
-    const good = robot.credentials ?? [];
-    this.ask({
-      title: `Credentials of ${robot.name}`,
-      body: html`
-        <p>A new credential is shown once. The robot's agent reads it from its token file; the ones before stay good.</p>
-        ${good.length === 0 ? nothing : html`<ul class="form tight">${good.map((id) => this.#credential(robot, id))}</ul>`}
-      `,
-      act: 'Issue a new one',
-      keep: 'Leave it',
-      run: async () => {
-        const { token } = await api.issueCredential(robot.id);
-        queueMicrotask(() => this.#show(robot, token));
-        return '';
-      },
-    });
-  }
-
-  #credential(robot: Robot, id: string): TemplateResult {
-    return html`
-      <li class="row between">
-        <code class="small">${id}</code>
-        <button type="button" class="danger" @click=${() => this.#revoke(robot, id)}>Revoke…</button>
-      </li>
-    `;
-  }
-
-  #show(robot: Robot, token: string): void {
-    this.ask({
-      title: `Credential for ${robot.name}`,
-      body: html`
-        <p>Copy it now into the robot's token file: it cannot be shown again.</p>
-        <curfew-secret .value=${token}></curfew-secret>
-      `,
-      act: 'I have copied it',
-      run: () => Promise.resolve(''),
-    });
-  }
-
-  #revoke(robot: Robot, credential: string): void {
-    this.ask({
-      title: `Revoke a credential of ${robot.name}?`,
-      body: 'A robot that is online with it is cut off at once, and its running session ends.',
-      act: 'Revoke it',
-      keep: 'Keep it',
-      grave: true,
-      run: async () => {
-        await api.revokeCredential(robot.id, credential);
-        return 'The credential is revoked.';
-      },
-    });
-  }
-
   #maintain(robot: Robot): void {
     const body = html`
-      <p>Nobody can book ${robot.name} meanwhile. Bookings in the way are cancelled, and a running session ends at once.</p>
+      <p>Nobody can book ${robot.name} meanwhile. Bookings in the way are cancelled, and a running session ends when it begins.</p>
+      <label>From <input name="from" type="datetime-local" /><small>Empty: from now. By the clock here.</small></label>
       <label>
         For
         <select name="minutes">
@@ -140,10 +100,12 @@ export class AdminRobotsPage extends LoadingPage {
       keep: 'Leave it',
       grave: true,
       run: async (form) => {
-        const minutes = field(form, 'minutes');
-        const until = minutes === '' ? {} : { ends_at: new Date(clock.now() + Number(minutes) * 60_000).toISOString() };
-        await api.maintain(robot.id, { ...until, reason: field(form, 'reason') });
-        return `${robot.name} is in maintenance.`;
+        const [minutes, from] = [field(form, 'minutes'), field(form, 'from')];
+        const startsAt = from === '' ? clock.now() : new Date(from).getTime();
+        const start = from === '' ? {} : { starts_at: new Date(startsAt).toISOString() };
+        const until = minutes === '' ? {} : { ends_at: new Date(startsAt + Number(minutes) * 60_000).toISOString() };
+        await api.maintain(robot.id, { ...start, ...until, reason: field(form, 'reason') });
+        return from === '' ? `${robot.name} is in maintenance.` : `${robot.name} goes into maintenance ${moment(startsAt)}.`;
       },
     });
   }
@@ -189,39 +151,44 @@ export class AdminRobotsPage extends LoadingPage {
     });
   }
 
-  #add = () => {
-    const body = html`
-      <label>Name <input name="name" autocomplete="off" required /></label>
-      <label>Short name (a–z, 0–9, -) <input name="slug" pattern="[a-z0-9][a-z0-9\\-]*" autocomplete="off" required /></label>
-      <label>Type <input name="type" list="types" autocomplete="off" required /></label>
-      <datalist id="types">${[...new Set(this.robots.map(({ type }) => type))].map((type) => html`<option value=${type}></option>`)}</datalist>
-      <label>Cameras, by name <input name="cameras" value="main" autocomplete="off" required /></label>
-    `;
-    this.ask({
-      title: 'Add a robot',
-      body,
-      act: 'Add robot',
-      keep: 'Leave it',
-      run: async (form) => {
-        const cameras = field(form, 'cameras').split(',').map((camera) => camera.trim()).filter((camera) => camera !== '');
-        const robot = await api.addRobot({ slug: field(form, 'slug'), name: field(form, 'name'), type: field(form, 'type'), cameras });
-        return `${robot.name} is added. Issue a credential for it next.`;
-      },
-    });
-  };
+  #add = () => this.ask(adding(this.#types()));
+
+  #types(): string[] {
+    return [...new Set(this.robots.map(({ type }) => type))];
+  }
 
   protected override async load(): Promise<void> {
-    this.robots = (await api.adminRobots()).items.filter((robot) => robot.retired !== true);
+    const { items } = await api.adminRobots();
+    this.robots = items.filter((robot) => robot.retired !== true);
+    this.retired = items.filter((robot) => robot.retired === true);
   }
 }
 
 function health(robot: Robot): TemplateResult {
-  const seen = robot.last_seen === undefined || robot.last_seen === null ? null : Date.parse(robot.last_seen);
   return html`
     ${tag(robot.online ? 'Online' : 'Offline', robot.online ? 'good' : 'plain')}
     ${robot.publishing === true ? tag('Sending', 'good') : nothing}
     ${robot.maintenance === true ? tag('Maintenance', 'warn') : nothing}
     ${robot.emergency_stop === true ? tag('Emergency stop', 'bad') : nothing}
-    ${!robot.online && seen !== null ? html`<span class="muted small">seen ${duration(clock.now() - seen)} ago</span>` : nothing}
+    <span class="muted small">${seen(robot)}</span>
+    ${robot.next_maintenance ? html`<span class="muted small">${maintenance(robot.next_maintenance)}</span>` : nothing}
   `;
+}
+
+/** Since when it is online, or how long ago it was. */
+function seen({ online, last_seen }: Robot): string {
+  const at = last_seen === undefined || last_seen === null ? null : Date.parse(last_seen);
+  if (at === null) return online ? '' : 'never connected';
+  return online ? `since ${moment(at)}` : `last seen ${duration(clock.now() - at)} ago`;
+}
+
+function maintenance({ starts_at, ends_at }: NonNullable<Robot['next_maintenance']>): string {
+  const until = ends_at === null ? 'until it is ended' : `until ${moment(Date.parse(ends_at))}`;
+  const startsAt = Date.parse(starts_at);
+  return startsAt > clock.now() ? `Maintenance from ${moment(startsAt)} ${until}` : until;
+}
+
+function moment(at: number): string {
+  const on = day(at, clock.now());
+  return on === 'today' ? timeOfDay(at) : `${on} ${timeOfDay(at)}`;
 }

@@ -81,8 +81,10 @@ export class AdminRulesPage extends LoadingPage {
   #field(one: RuleField, rules: LabRules): TemplateResult {
     if (one.kind === 'switch') {
       return html`
-        <label class="check"><input type="checkbox" name=${one.name} .checked=${rules[one.name] === true} /> ${one.label}</label>
-        <small class="muted wide">${one.does}</small>
+        <div>
+          <label class="check"><input type="checkbox" name=${one.name} .checked=${rules[one.name] === true} /> ${one.label}</label>
+          <small>${one.does}</small>
+        </div>
       `;
     }
     return html`

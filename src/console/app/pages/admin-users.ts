@@ -8,12 +8,7 @@ import '../parts/secret.js';
 import { table, type Column } from '../parts/table.js';
 import { reasonField, tag } from '../parts/tag.js';
 import { clock as timeOfDay } from '../time/format.js';
-
-const ROLES: Record<Role, string> = {
-  viewer: 'Viewer: books and watches',
-  admin: 'Admin: everything',
-  auditor: 'Auditor: reads the log',
-};
+import { ROLES } from '../words.js';
 
 /** The people: adding them, their role, suspending them, and letting them set a new password. */
 @customElement('curfew-admin-users')
@@ -99,21 +94,16 @@ export class AdminUsersPage extends LoadingPage {
       keep: 'Leave it',
       run: async () => {
         const { url, expires_at } = await api.resetLink(user.id);
-        queueMicrotask(() => this.#show(user, url, Date.parse(expires_at)));
-        return '';
+        return {
+          title: `Reset link for ${user.name}`,
+          body: html`
+            <p>Good until ${timeOfDay(Date.parse(expires_at))}. It cannot be shown again.</p>
+            <curfew-secret .value=${url}></curfew-secret>
+          `,
+          act: 'I have copied it',
+          run: () => Promise.resolve(''),
+        };
       },
-    });
-  }
-
-  #show(user: User, url: string, expiresAt: number): void {
-    this.ask({
-      title: `Reset link for ${user.name}`,
-      body: html`
-        <p>Good until ${timeOfDay(expiresAt)}. It cannot be shown again.</p>
-        <curfew-secret .value=${url}></curfew-secret>
-      `,
-      act: 'I have copied it',
-      run: () => Promise.resolve(''),
     });
   }
 

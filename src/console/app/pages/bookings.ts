@@ -4,9 +4,12 @@ import { repeat } from 'lit/directives/repeat.js';
 import type { Booking, Robot } from '../api/types.js';
 import { api, clock, readClock, session } from '../context.js';
 import { showBooking, type ShownBooking } from '../parts/booking.js';
+import type { Question } from '../parts/dialog.js';
+import { guestsOf, leaving, nameOf } from '../parts/guests.js';
 import { empty, LoadingPage } from '../parts/loading-page.js';
 import { field } from '../parts/page.js';
 import { tag } from '../parts/tag.js';
+import { zoneNote } from '../parts/zone-note.js';
 import { clock as timeOfDay, duration, windowText } from '../time/format.js';
 import { becameInWords } from '../words.js';
 
@@ -54,35 +57,51 @@ export class BookingsPage extends LoadingPage {
         ? empty('You have nothing booked.', html`<a class="button primary" href="#/calendar">Choose a free time</a>`)
         : html`<ul class="page">${repeat(ahead, ({ booking }) => booking.id, (shown) => this.#card(shown, now))}</ul>`}
       ${past.length === 0 ? nothing : this.#earlier(past.slice(0, EARLIER), now)}
+      ${zoneNote()}
     `;
   }
 
   #card(shown: ShownBooking, now: number): TemplateResult {
     const { booking, robot, startsAt, endsAt, running } = shown;
-    const guests = booking.guests?.length ?? 0;
     const own = booking.user_id === session.current?.user.id;
     return html`
       <li class="card booked ${running ? 'running' : ''}">
         <div class="booked-what">
-          <div class="row"><h2>${robot}</h2> ${tag(shown.status, shown.tone)} ${own ? nothing : tag('You are a guest')}</div>
+          <div class="row tight"><h2>${robot}</h2> ${tag(shown.status, shown.tone)} ${own ? nothing : tag('You are a guest')}</div>
           <p>${windowText(startsAt, endsAt, now)} <span class="muted">(${duration(endsAt - startsAt)})</span></p>
-          ${guests > 0 && own ? html`<p class="muted small">${guests === 1 ? '1 guest' : `${guests} guests`} invited</p>` : nothing}
+          ${this.#company(booking, own)}
         </div>
         <p class="left ${running && endsAt - now <= 5 * MINUTE_MS ? 'urgent' : ''}">${shown.left}</p>
         <div class="row">
           <a class="button ${running ? 'primary' : ''}" href="#/watch/${booking.id}">${running ? 'Watch' : 'Open'}<span class="unseen"> ${robot}</span></a>
-          ${own ? this.#changes(shown) : nothing}
+          ${own ? this.#changes(shown) : this.#leaving(shown)}
         </div>
       </li>
     `;
   }
 
+  #company({ guests = [], invited_by }: Booking, own: boolean) {
+    if (!own) return html`<p class="muted small">Invited by ${nameOf(invited_by)}</p>`;
+    return guests.length === 0 ? nothing : html`<p class="muted small">With ${guests.map(nameOf).join(', ')}</p>`;
+  }
+
   #changes(shown: ShownBooking): TemplateResult {
-    const { robot } = shown;
+    const { booking, robot } = shown;
+    const guests = booking.guests?.length ?? 0;
+    const ask = (question: Question) => this.ask(question);
     return html`
       <button type="button" @click=${() => this.#extend(shown)}>Extend<span class="unseen"> ${robot}</span></button>
-      <button type="button" @click=${() => this.#invite(shown)}>Invite<span class="unseen"> to ${robot}</span></button>
+      <button type="button" @click=${() => ask(guestsOf(shown, ask))}>
+        ${guests === 0 ? 'Invite' : 'Guests'}<span class="unseen"> ${guests === 0 ? 'to' : 'of'} ${robot}</span>
+      </button>
       <button type="button" class="danger" @click=${() => this.#cancel(shown)}>Cancel<span class="unseen"> ${robot}</span></button>
+    `;
+  }
+
+  #leaving(shown: ShownBooking): TemplateResult {
+    const account = session.current?.user.id ?? '';
+    return html`
+      <button type="button" class="danger" @click=${() => this.ask(leaving(shown, account))}>Leave<span class="unseen"> ${shown.robot}</span></button>
     `;
   }
 
@@ -123,24 +142,6 @@ export class BookingsPage extends LoadingPage {
         const until = new Date(endsAt + Number(field(form, 'minutes')) * MINUTE_MS);
         const extended = await api.extend(booking.id, until.toISOString());
         return `Extended: ${robot} is yours until ${timeOfDay(Date.parse(extended.ends_at))}.`;
-      },
-    });
-  }
-
-  #invite({ booking, robot }: ShownBooking): void {
-    const body = html`
-      <p>A guest watches ${robot} with you for as long as your booking lasts, and needs an account here.</p>
-      <label>E-mail of the guest <input name="email" type="email" autocomplete="off" required /></label>
-    `;
-    this.ask({
-      title: 'Invite a guest',
-      body,
-      act: 'Invite',
-      keep: 'Leave it',
-      run: async (form) => {
-        const email = field(form, 'email');
-        await api.invite(booking.id, email);
-        return `${email} is invited. Send them the way in: ${location.origin}/#/watch/${booking.id}`;
       },
     });
   }

@@ -55,8 +55,9 @@ export class CalendarPage extends LoadingPage {
   }
 
   #zone() {
-    if (this.times === null || agree(browserZone(), this.times.zone, clock.now())) return nothing;
-    return html`<p class="muted">Times are the lab's: <strong>${this.times.zone}</strong></p>`;
+    if (this.times === null) return nothing;
+    const same = agree(browserZone(), this.times.zone, clock.now());
+    return html`<p class="muted">Times are the lab's: <strong>${this.times.zone}</strong>${same ? nothing : html`, not those of your clock (${browserZone()})`}</p>`;
   }
 
   #body(): TemplateResult {

@@ -3,6 +3,8 @@ import { customElement, property, state } from 'lit/decorators.js';
 import { api, session } from '../context.js';
 import { field, Page, secretField } from '../parts/page.js';
 
+const AFTER_REFUSAL = { bad_token: 'Ask an administrator for a new one.' };
+
 /** Uses a one-time link: the first admin's, or one to set a new password. */
 @customElement('curfew-redeem')
 export class RedeemPage extends Page {
@@ -58,6 +60,6 @@ export class RedeemPage extends Page {
       } else {
         this.used = true;
       }
-    });
+    }, AFTER_REFUSAL);
   };
 }

@@ -4,6 +4,7 @@ import type { Booking, Robot, ScheduledSlot } from '../api/types.js';
 import { api, clock, readClock, session } from '../context.js';
 import { empty, LoadingPage } from '../parts/loading-page.js';
 import { tag } from '../parts/tag.js';
+import { zoneNote } from '../parts/zone-note.js';
 import { vars } from '../parts/vars.js';
 import { availability, slotsOf, type Slot } from '../schedule.js';
 import { clock as timeOfDay, day, isoDate, windowText } from '../time/format.js';
@@ -33,7 +34,7 @@ export class RobotsPage extends LoadingPage {
         ${this.content(() =>
           this.robots.length === 0
             ? empty('There are no robots yet.', this.#addRobots())
-            : html`<ul class="grid">${this.robots.map((robot) => this.#card(robot))}</ul>`,
+            : html`<ul class="grid">${this.robots.map((robot) => this.#card(robot))}</ul>${zoneNote()}`,
         )}
       </div>
     `;

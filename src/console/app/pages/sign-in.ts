@@ -3,6 +3,8 @@ import { customElement } from 'lit/decorators.js';
 import { api, session } from '../context.js';
 import { field, Page, secretField } from '../parts/page.js';
 
+const AFTER_REFUSAL = { bad_token: 'Check both and try again, or ask an administrator for a link to set a new one.' };
+
 @customElement('curfew-sign-in')
 export class SignInPage extends Page {
   protected override render() {
@@ -16,6 +18,7 @@ export class SignInPage extends Page {
           ${this.outcome()}
           <button class="primary" ?disabled=${this.pending}>${this.pending ? 'Signing in…' : 'Sign in'}</button>
         </form>
+        <p class="muted small">Forgot the password, or no account yet? Ask the lab's administrators.</p>
       </div>
     `;
   }
@@ -26,6 +29,6 @@ export class SignInPage extends Page {
     void this.attempt(async () => {
       const reply = await api.login(field(form, 'email'), secretField(form, 'password'));
       session.begin({ token: reply.access_token, user: reply.user });
-    });
+    }, AFTER_REFUSAL);
   };
 }

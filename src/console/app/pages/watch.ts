@@ -3,6 +3,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import type { Booking, Robot } from '../api/types.js';
 import { api, clock, readClock, session } from '../context.js';
 import { Page } from '../parts/page.js';
+import { zoneNote } from '../parts/zone-note.js';
 import { windowText } from '../time/format.js';
 import type { ViewerState } from '../viewer/state.js';
 import { causeInWords } from '../words.js';
@@ -58,6 +59,7 @@ export class WatchPage extends Page {
             ? html`<a class="button primary" href="#/robots">${this.refused ? 'To the robots' : 'Book again'}</a>`
             : nothing}
         </div>
+        ${zoneNote()}
       </div>
     `;
   }

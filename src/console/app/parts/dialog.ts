@@ -12,13 +12,15 @@ export interface Question {
   /** What the other button says; without one there is nothing to take back. */
   keep?: string;
   grave?: boolean;
-  /** Does it, and answers with what to say about it. */
-  run: (form: HTMLFormElement) => Promise<string>;
+  /** What to do about refusals, by code, where this question knows better. */
+  next?: Readonly<Record<string, string>>;
+  /** Does it, and answers with what to say about it, or with what to ask next. */
+  run: (form: HTMLFormElement) => Promise<string | Question>;
 }
 
 /**
  * A modal form: it keeps the focus, Esc leaves it, and the focus goes back to where it came from. Fires `answered` with
- * what to say, or null when it was left.
+ * what to say or to ask next, or null when it was left.
  */
 @customElement('curfew-dialog')
 export class Dialog extends LitElement {
@@ -78,13 +80,13 @@ export class Dialog extends LitElement {
     try {
       this.#answer(await this.question.run(form));
     } catch (thrown) {
-      this.problem = inWords(thrown);
+      this.problem = inWords(thrown, this.question.next);
     } finally {
       this.pending = false;
     }
   }
 
-  #answer(detail: string | null): void {
+  #answer(detail: string | Question | null): void {
     this.dispatchEvent(new CustomEvent('answered', { detail }));
   }
 }

@@ -19,8 +19,12 @@ export abstract class Page extends LitElement {
     return this;
   }
 
-  /** Runs one thing a person asked for; a failure is shown in words. Says whether it was done. */
-  protected async attempt(action: () => Promise<void>): Promise<boolean> {
+  /**
+   * Runs one thing a person asked for; a failure is shown in words. Says whether it was done.
+   *
+   * @param next what to do about refusals, by code, where this page knows better
+   */
+  protected async attempt(action: () => Promise<void>, next: Readonly<Record<string, string>> = {}): Promise<boolean> {
     if (this.pending) return false;
     this.pending = true;
     this.problem = null;
@@ -29,7 +33,7 @@ export abstract class Page extends LitElement {
       await action();
       return true;
     } catch (thrown) {
-      this.problem = inWords(thrown);
+      this.problem = inWords(thrown, next);
       return false;
     } finally {
       this.pending = false;
@@ -59,12 +63,12 @@ export abstract class Page extends LitElement {
     `;
   }
 
-  #answered = (event: CustomEvent<string | null>) => {
+  #answered = (event: CustomEvent<string | Question | null>) => {
     // A dialog's closing is told a little later, when the next one may be open already.
     if ((event.target as Dialog).question !== this.question) return;
-    this.question = null;
+    this.question = typeof event.detail === 'string' ? null : event.detail;
     if (event.detail === null) return;
-    if (event.detail !== '') this.done = event.detail;
+    if (typeof event.detail === 'string' && event.detail !== '') this.done = event.detail;
     this.afterwards();
   };
 }

@@ -52,6 +52,18 @@ describe('a viewer', () => {
     expect(state).toMatchObject({ phase: 'live', endsAt: Date.parse(later), warning: null });
   });
 
+  it('takes the second telling of one change, by the other way, for nothing new', () => {
+    const earlier: ServerMessage = {
+      event: 'session-changed',
+      data: { roomId: 'r', endsAt: '2027-01-15T08:05:00.000Z', reason: 'A visit', by: 'admin' },
+    };
+    const once = after(joined, earlier);
+    expect(once.change).toMatchObject({ before: Date.parse(ENDS), reason: 'A visit' });
+    expect(onMessage(once, earlier)).toBe(once);
+    const closing = onLocalZero(once);
+    expect(onMessage(closing, earlier)).toBe(closing);
+  });
+
   it('gives up only on refusals that last', () => {
     expect(after(refusal('not_your_booking')).phase).toBe('refused');
     expect(after(refusal('room_full')).phase).toBe('refused');

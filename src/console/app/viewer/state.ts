@@ -69,6 +69,8 @@ export function onMessage(state: ViewerState, message: ServerMessage): ViewerSta
       return { ...state, warning: message.data.secondsLeft };
     case 'session-changed': {
       const endsAt = Date.parse(message.data.endsAt);
+      // It comes over signaling and over the data channel: the second says nothing new.
+      if (endsAt === state.endsAt) return state;
       const change = { endsAt, before: state.endsAt, reason: message.data.reason };
       // More time makes an earlier warning untrue; and one that crossed with our own zero brings the picture back.
       const phase = state.phase === 'closing' ? 'live' : state.phase;

@@ -236,6 +236,20 @@ export const viewerStyles = css`
     gap: 0.5rem;
     margin-inline-start: auto;
   }
+  @media (max-width: 34rem) {
+    .strip {
+      display: grid;
+      align-items: end;
+      grid-template-columns: repeat(2, minmax(0, 1fr));
+    }
+    .buttons {
+      grid-column: 1 / -1;
+      margin: 0;
+    }
+    .buttons button {
+      flex: 1;
+    }
+  }
   button {
     min-height: 2.75rem;
     padding: 0.5rem 0.875rem;

@@ -183,9 +183,9 @@ function ending(state: ViewerState): TemplateResult {
       ${end === null
         ? html`<p>The booked time is over.</p>`
         : html`
-            <p class="cause">${causeInWords(end.cause)}</p>
+            <p class="cause">${causeInWords(end.cause, state.role)}</p>
             ${end.reason ? html`<blockquote>${end.reason}</blockquote>` : nothing}
-            <p class="next">${nextInWords(end.cause)}</p>
+            <p class="next">${nextInWords(end.cause, state.role)}</p>
             <p class="when">Ended at <time datetime=${new Date(end.endedAt).toISOString()}>${exactClock(end.endedAt)}</time></p>
           `}
     </div>

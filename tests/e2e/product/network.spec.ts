@@ -1,0 +1,60 @@
+import { expect, test, type Page } from '@playwright/test';
+import { connections, watchConnections } from '../support/connections.js';
+import { signedIn } from '../support/console.js';
+import { Demo } from '../support/demo.js';
+import { Wire } from '../support/wire.js';
+
+let demo: Demo;
+test.beforeAll(async () => {
+  demo = await Demo.start(15);
+});
+test.afterAll(() => demo?.stop());
+
+const OUTAGE_MS = 5000;
+
+const live = (page: Page) => page.locator('curfew-viewer').getByText('Live', { exact: true });
+
+async function watch(page: Page, url: string): Promise<void> {
+  await watchConnections(page);
+  await signedIn(page, demo, 'viewer');
+  await page.goto(`${url}/#/watch/${demo.facts.booking.id}`);
+  await expect(live(page)).toBeVisible();
+}
+
+test('a new network restarts ICE: the same connection goes on, and so does the picture', async ({ page }) => {
+  await watch(page, demo.facts.url);
+  const [before] = await connections(page);
+  expect(before?.fragments).toHaveLength(1);
+  // What the browser tells a page that came to another network.
+  await page.evaluate(() => dispatchEvent(new Event('online')));
+  await expect.poll(async () => (await connections(page))[0]?.fragments.length).toBe(2);
+  const mark = (await connections(page))[0]!.received;
+  await expect.poll(async () => (await connections(page))[0]!.received).toBeGreaterThan(mark + 50_000);
+  const all = await connections(page);
+  expect(all.map(({ state }) => state), 'no second connection was needed').toEqual(['connected']);
+  await expect(live(page)).toBeVisible();
+});
+
+test('after five seconds without a network the picture comes back by itself, and the page tells how it went', async ({ page }) => {
+  const wire = await Wire.to(demo.facts.url, page);
+  try {
+    await watch(page, wire.url);
+    wire.cut();
+    const lostAt = Date.now();
+    await expect(live(page)).toBeHidden();
+    await page.waitForFunction((until) => Date.now() >= until, lostAt + OUTAGE_MS);
+    wire.mend();
+    const backAt = Date.now();
+    await expect(live(page)).toBeVisible();
+    console.log(JSON.stringify({ outageMs: backAt - lostAt, pictureBackAfterMs: Date.now() - backAt }));
+
+    const viewer = page.locator('curfew-viewer');
+    await viewer.getByText('Connection details').click();
+    await expect(viewer.getByRole('row', { name: /^Bit rate/ })).toContainText(/bit\/s/);
+    await expect(viewer.getByRole('row', { name: /^Lost packets/ })).toContainText(/%/);
+    await expect(viewer.getByRole('row', { name: /^Freezes/ })).toContainText(/none|s in all/);
+    await expect(viewer.getByText(/Round trip to the server: \d+ ms/)).toBeVisible();
+  } finally {
+    await wire.close();
+  }
+});
