@@ -4,6 +4,7 @@ MINUTES ?= 5
 LISTEN  ?= 127.0.0.1:8080
 RUNS    ?= 2000000
 TARGET  ?=
+FLOOD   ?= 1000000
 DEMO_ARGS ?=
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
@@ -45,9 +46,10 @@ bench: setup-bench src/console/dist/index.html tests/e2e/node_modules/.installed
 	cargo build --locked --release --bin curfew
 	CURFEW_BIN=$(CURFEW_RELEASE) scripts/bench
 
-soak: setup-build src/console/dist/index.html ## let people come and go and watch what grows (MINUTES=10)
+soak: setup-build src/console/dist/index.html ## let people come and go, then strangers flood (MINUTES=10 FLOOD=1000000)
 	cargo build --locked --release --bin curfew
 	CURFEW_BIN=$(CURFEW_RELEASE) scripts/soak $(if $(filter command line environment,$(origin MINUTES)),$(MINUTES),10)
+	CURFEW_FLOOD=$(FLOOD) cargo test --locked --release --test it -- --nocapture hostile
 
 fuzz: setup-fuzz ## run every fuzz target (RUNS=2000000 each), or one (TARGET=signaling)
 	scripts/fuzz $(RUNS) $(TARGET)

@@ -130,8 +130,6 @@ mod tests {
             let read = |case: &String| fs::read(corpus.join(case)).expect("readable");
             let cases: Vec<Vec<u8>> = names(&corpus).iter().map(read).collect();
             let mut rng = StdRng::seed_from_u64(seed);
-            // Building a peer connection takes milliseconds.
-            let runs = if *target == "answers" { runs / 100 } else { runs };
             for run in 0..runs {
                 let input = mutated(&cases, &mut rng);
                 assert!(

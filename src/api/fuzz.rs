@@ -9,7 +9,8 @@ use curfew_domain::LabRules;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderValue};
 use ring::hmac;
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::auth::{ROBOT_PREFIX, bearer, robot_ids};
 use super::bookings::{Create, window};
@@ -43,17 +44,31 @@ pub fn tokens(input: &[u8]) {
     };
     assert!(tokens.bearer(&signed_with(b"somebody else's key"), now()).is_err());
     if let Ok(bearer) = tokens.bearer(&signed_with(KEY), now()) {
-        // Members that are skipped need not even be UTF-8.
-        let read = |text| -> Value {
-            serde_json::from_str(&String::from_utf8_lossy(text)).expect("it was taken, so it is JSON")
-        };
-        let (header, claims) = (read(header), read(claims));
-        assert_eq!(header["alg"], "HS256");
-        assert_eq!(claims["sub"].as_str().and_then(|sub| sub.parse().ok()), Some(bearer.subject));
-        assert!(claims["nbf"].as_i64() <= Some(now().timestamp()) && claims["nbf"].is_i64());
-        assert!(claims["exp"].as_i64() > Some(now().timestamp()));
-        assert!(claims["iss"] == "curfew" && claims["aud"] == "curfew", "{claims}");
+        let (header, claims): (Header, Claims) = (taken(header), taken(claims));
+        assert_eq!(header.alg, "HS256");
+        assert_eq!(claims.sub.parse().ok(), Some(bearer.subject));
+        assert!(claims.nbf <= now().timestamp() && claims.exp > now().timestamp());
+        assert_eq!((claims.iss.as_str(), claims.aud.as_str()), ("curfew", "curfew"));
     }
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    nbf: i64,
+    exp: i64,
+    iss: String,
+    aud: String,
+}
+
+/// Reads what was taken. Members that are skipped need be neither UTF-8 nor numbers that anything can hold.
+fn taken<T: DeserializeOwned>(text: &[u8]) -> T {
+    serde_json::from_str(&String::from_utf8_lossy(text)).expect("it was taken, so it is there")
 }
 
 /// A booking request, and in a second line the lab's rules as an admin may set them.

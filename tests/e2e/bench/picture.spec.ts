@@ -1,9 +1,15 @@
 import { test } from '@playwright/test';
 import { ask, firstFrame, openWatch, signIn } from '../support/console.js';
 import { Demo } from '../support/demo.js';
+import { Line } from '../support/line.js';
+import { collectFrames, shownSince } from '../support/stamps.js';
 
 const OPENINGS = 20;
 const CRASHES = 20;
+const OUTAGES = 10;
+const OUTAGE_MS = 5_000;
+/** How soon a picture that went is to be back, however it went. */
+const BACK_LIMIT_MS = 3_000;
 
 /** The value that this share of the samples does not pass. */
 function percentile(samples: number[], share: number): number {
@@ -62,8 +68,64 @@ test('the picture after a crash of the server, counted from its new start', asyn
       await again;
       samples.push(Date.now() - startedAt);
     }
-    report('picture back after kill -9', samples, 0.99, 3000);
+    report('picture back after kill -9', samples, 0.99, BACK_LIMIT_MS);
   } finally {
+    await demo.stop();
+  }
+});
+
+test('the picture after a crash of the robot, counted from its new start', async ({ page }) => {
+  test.setTimeout(600_000);
+  const demo = await Demo.start(5);
+  try {
+    await signIn(page, demo, demo.account('admin'));
+    const robot = (await ask(page, '/admin/robots', { slug: 'rover-1', name: 'Rover 1', type: 'rover' })) as { id: string };
+    const { token } = (await ask(page, `/admin/robots/${robot.id}/credentials`, {})) as { token: string };
+    const booked = (await ask(page, '/bookings', {
+      robot_id: robot.id,
+      starts_at: new Date().toISOString(),
+      ends_at: new Date(Date.now() + 590_000).toISOString(),
+    })) as { id: string };
+    let agent = await demo.robot(token, ['front']);
+    const first = firstFrame(page);
+    await openWatch(page, booked.id);
+    await first;
+    await collectFrames(page.locator('curfew-viewer'));
+    const samples: number[] = [];
+    for (let crash = 0; crash < CRASHES; crash += 1) {
+      await agent.crash();
+      const startedAt = Date.now();
+      agent = await demo.robot(token, ['front']);
+      samples.push((await shownSince(page, startedAt)) - startedAt);
+    }
+    await agent.stop();
+    report('picture back after kill -9 of the robot', samples, 0.99, BACK_LIMIT_MS);
+  } finally {
+    await demo.stop();
+  }
+});
+
+test('the picture after the viewer had no network for five seconds, counted from its return', async ({ page }) => {
+  test.setTimeout(600_000);
+  const demo = await Demo.start(5);
+  const line = await Line.to(demo.facts.url);
+  try {
+    await signIn(page, { facts: { ...demo.facts, url: line.url } }, demo.account('viewer'));
+    const first = firstFrame(page);
+    await openWatch(page, demo.facts.booking.id);
+    await first;
+    await collectFrames(page.locator('curfew-viewer'));
+    const samples: number[] = [];
+    for (let outage = 0; outage < OUTAGES; outage += 1) {
+      line.cut();
+      await new Promise((resolve) => setTimeout(resolve, OUTAGE_MS));
+      line.mend();
+      const mendedAt = Date.now();
+      samples.push((await shownSince(page, mendedAt)) - mendedAt);
+    }
+    report('picture back after 5 s without network', samples, 0.99, BACK_LIMIT_MS);
+  } finally {
+    line.close();
     await demo.stop();
   }
 });

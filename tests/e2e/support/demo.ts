@@ -61,7 +61,7 @@ export class Demo {
   }
 
   /** Starts a robot beside the demo's own, with the credential and one drawn camera for each name. */
-  async robot(token: string, cameras: readonly string[]): Promise<{ stop: () => Promise<void> }> {
+  async robot(token: string, cameras: readonly string[]): Promise<{ stop: () => Promise<void>; crash: () => Promise<void> }> {
     const file = join(this.folder, 'robot.token');
     await writeFile(file, token, { mode: 0o600 });
     const sources = cameras.flatMap((camera) => ['--source', `${camera}=test`]);
@@ -69,7 +69,7 @@ export class Demo {
     const leaveNothing = () => child.kill('SIGKILL');
     process.once('exit', leaveNothing);
     child.once('exit', () => process.removeListener('exit', leaveNothing));
-    return { stop: () => end(child, 'SIGTERM') };
+    return { stop: () => end(child, 'SIGTERM'), crash: () => end(child, 'SIGKILL') };
   }
 
   async stop(): Promise<void> {

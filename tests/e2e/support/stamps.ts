@@ -1,4 +1,4 @@
-import type { Locator } from '@playwright/test';
+import type { Locator, Page } from '@playwright/test';
 
 /** One frame that was shown. */
 export interface ShownFrame {
@@ -59,4 +59,14 @@ export async function collectFrames(viewer: Locator): Promise<void> {
 
 export async function collectedFrames(viewer: Locator): Promise<ShownFrame[]> {
   return viewer.evaluate(() => (window as Collecting).curfewFrames ?? []);
+}
+
+/** When the first frame was shown that was drawn at `since` or later, Unix milliseconds; of those that are collected. */
+export async function shownSince(page: Page, since: number): Promise<number> {
+  const found = await page.waitForFunction(
+    (from) => (window as Collecting).curfewFrames?.find(({ stamp }) => stamp !== null && stamp >= from)?.shownAt,
+    since,
+    { timeout: 60_000 },
+  );
+  return (await found.jsonValue()) ?? Number.NaN;
 }

@@ -45,9 +45,14 @@ pub(super) async fn all(stranger: &Stranger) {
     drop(held);
 }
 
+/// How many messages the flood has.
+pub(super) fn flood_size() -> u32 {
+    std::env::var("CURFEW_FLOOD").map_or(20_000, |text| text.parse().expect("a number"))
+}
+
 /// Messages of nobody, as many as asked for; each connection is closed when it goes too far.
 async fn flood(stranger: &Stranger) {
-    let all: usize = std::env::var("CURFEW_FLOOD").map_or(20_000, |text| text.parse().expect("a number"));
+    let all = usize::try_from(flood_size()).expect("small");
     let mut tasks = JoinSet::new();
     for task in 0..FLOODING {
         let (to, url) = (stranger.http, format!("{}/ws", stranger.url.replacen("http", "ws", 1)));
