@@ -1,11 +1,12 @@
 //! Builds a peer connection from an offer and answers it: 3 to 8 ms of processor time, so never on the media thread.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 use rand::distr::Alphanumeric;
-use rtc::crypto::{self, SignatureScheme};
+use rtc::crypto::{self, RTCCryptoProvider, SignatureScheme};
 use rtc::data_channel::RTCDataChannelId;
 use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc::interceptor::{NackGeneratorBuilder, ReceiverReportBuilder, Registry, Slot, TwccReceiverBuilder};
@@ -29,6 +30,7 @@ use super::codec::{Kind, Payload};
 use super::config::MediaConfig;
 use super::extensions::{CARRIED, Negotiated};
 use super::feedback::DeliverFeedback;
+use super::keys::Keys;
 use super::restart::Credentials;
 use super::sdp::{Direction, Offer, Stream, TRANSPORT_CC, read_offer};
 use super::types::{Answer, MediaError, PeerKind, PeerSpec};
@@ -40,12 +42,15 @@ pub(super) struct Builder {
     /// The advertised addresses with the bound port, best first.
     pub(super) addresses: Vec<SocketAddr>,
     certificate: RTCCertificate,
+    provider: Arc<dyn RTCCryptoProvider>,
 }
 
 /// An answered peer, ready to be registered with the core.
 pub(super) struct Built {
     pub(super) spec: PeerSpec,
     pub(super) connection: RTCPeerConnection,
+    /// What a viewer's media will be protected with, once DTLS is done.
+    pub(super) keys: Keys,
     pub(super) ufrag: String,
     pub(super) password: String,
     pub(super) remote_password: String,
@@ -82,7 +87,7 @@ impl Builder {
         let certificate =
             RTCCertificate::generate(provider.crypto(), SignatureScheme::EcdsaP256Sha256, parameters)
                 .map_err(|error| unusable(&error))?;
-        Ok(Self { config, addresses, certificate })
+        Ok(Self { config, addresses, certificate, provider })
     }
 
     /// Answers `sdp`. The peer is reachable only once the core knows it, so register it before the answer is handed out.
@@ -93,12 +98,17 @@ impl Builder {
         };
         let offer = read_offer(sdp, direction, &self.config)?;
         let (ufrag, password) = (random_text(16), random_text(32));
+        let keys = Keys::default();
+        let provider = match direction {
+            Direction::Sends => Arc::clone(&self.provider),
+            Direction::Receives => keys.listen_to(Arc::clone(&self.provider)),
+        };
         let mut connection = RTCPeerConnectionBuilder::new()
             .with_configuration(
                 RTCConfigurationBuilder::new().with_certificates(vec![self.certificate.clone()]).build(),
             )
             .with_media_engine(media_engine(&offer, direction)?)
-            .with_setting_engine(self.setting_engine(&offer, &ufrag, &password))
+            .with_setting_engine(setting_engine(&offer, &ufrag, &password, provider))
             .with_interceptor_registry(interceptors(direction))
             .build(now)?;
         let streams = match direction {
@@ -119,6 +129,7 @@ impl Builder {
         Ok(Built {
             spec,
             connection,
+            keys,
             ufrag,
             password,
             remote_password: offer.password,
@@ -141,22 +152,28 @@ impl Builder {
         let answer = answer::again(former, &offer, &credentials)?;
         Ok((credentials, answer))
     }
+}
 
-    fn setting_engine(&self, offer: &Offer, ufrag: &str, password: &str) -> SettingEngine {
-        use SrtpProtectionProfile::{Srtp_Aead_Aes_128_Gcm as Gcm, Srtp_Aes128_Cm_Hmac_Sha1_80 as Cm};
-        // Chromium prefers the slower AES-CM where both are listed, so it is given no choice; who else may not know GCM is.
-        let profiles = if offer.libwebrtc { vec![Gcm] } else { vec![Gcm, Cm] };
-        SettingEngineBuilder::new()
-            .with_lite(true)
-            .with_ice_credentials(ufrag.to_owned(), password.to_owned())
-            .with_answering_dtls_role(RTCDtlsRole::Server)
-            .with_srtp_protection_profiles(profiles)
-            // Silence is judged by `paths.rs`: the agent's own judgement knows the first nominated pair alone.
-            .with_ice_timeouts(Some(Duration::ZERO), Some(Duration::ZERO), None)
-            // A viewer's own data channels are read and dropped; little needs to wait for that.
-            .with_sctp_max_receive_buffer_size(128 * 1024)
-            .build()
-    }
+fn setting_engine(
+    offer: &Offer,
+    ufrag: &str,
+    password: &str,
+    provider: Arc<dyn RTCCryptoProvider>,
+) -> SettingEngine {
+    use SrtpProtectionProfile::{Srtp_Aead_Aes_128_Gcm as Gcm, Srtp_Aes128_Cm_Hmac_Sha1_80 as Cm};
+    // Chromium prefers the slower AES-CM where both are listed, so it is given no choice; who else may not know GCM is.
+    let profiles = if offer.libwebrtc { vec![Gcm] } else { vec![Gcm, Cm] };
+    SettingEngineBuilder::new()
+        .with_crypto_provider(provider)
+        .with_lite(true)
+        .with_ice_credentials(ufrag.to_owned(), password.to_owned())
+        .with_answering_dtls_role(RTCDtlsRole::Server)
+        .with_srtp_protection_profiles(profiles)
+        // Silence is judged by `paths.rs`: the agent's own judgement knows the first nominated pair alone.
+        .with_ice_timeouts(Some(Duration::ZERO), Some(Duration::ZERO), None)
+        // A viewer's own data channels are read and dropped; little needs to wait for that.
+        .with_sctp_max_receive_buffer_size(128 * 1024)
+        .build()
 }
 
 impl From<rtc::shared::error::Error> for MediaError {

@@ -11,6 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
+
 use super::build::Built;
 use super::config::MediaConfig;
 use super::demux::{Demux, Route};
@@ -19,6 +21,7 @@ use super::io::{Counting, Io};
 use super::peer::{Happening, Peer};
 use super::restart::Credentials;
 use super::robots::Robots;
+use super::rounds::Rounds;
 use super::stats::{MediaStats, PeerStats};
 use super::types::{ClosedWhy, MediaError, MediaEvent, Now, PeerKind, PeerReport};
 use crate::clock::BootInstant;
@@ -26,11 +29,8 @@ use curfew_domain::{PeerId, RobotId, RoomId};
 
 /// How often stale addresses are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
-
-/// Sending to many viewers is a call of the kernel each, so it pays to wait for the next packets: so long for each viewer
-/// that was sent to, and no longer than nobody notices.
-const PAUSE_PER_VIEWER: Duration = Duration::from_micros(40);
-const MAX_PAUSE: Duration = Duration::from_millis(3);
+/// Bytes: what is sent at once finds room there.
+const ROOM: usize = 128 * 1024;
 
 /// When the core wants to be called, on either clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,9 +52,9 @@ pub(super) struct Core {
     deadlines: BTreeSet<(BootInstant, PeerId)>,
     /// Peers that may have something to say or to send.
     active: Vec<PeerId>,
-    /// Viewers that have media to send, and when they may send it.
-    receivers: Vec<PeerId>,
-    forward_at: Instant,
+    rounds: Rounds,
+    /// What is sent next is protected here.
+    room: BytesMut,
     ends: Ends,
     events: VecDeque<MediaEvent>,
     happenings: Vec<Happening>,
@@ -73,8 +73,8 @@ impl Core {
             timers: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             active: Vec::new(),
-            receivers: Vec::new(),
-            forward_at: now.mono,
+            rounds: Rounds::new(now.mono),
+            room: BytesMut::with_capacity(ROOM),
             ends: Ends::new(now.mono),
             events: VecDeque::new(),
             happenings: Vec::new(),
@@ -180,17 +180,12 @@ impl Core {
     pub(super) fn flush(&mut self, now: Now, io: &mut impl Io) -> bool {
         let mut blocked = Vec::new();
         self.flush_active(now, io, &mut blocked);
-        if now.mono >= self.forward_at && !self.receivers.is_empty() {
-            let receivers = std::mem::take(&mut self.receivers);
-            let viewers = u32::try_from(receivers.len()).unwrap_or(u32::MAX);
-            self.forward_at = now.mono + PAUSE_PER_VIEWER.saturating_mul(viewers).min(MAX_PAUSE);
-            for id in receivers {
-                if self.flush_peer(now, io, id) {
-                    blocked.push(id);
-                }
+        for id in self.rounds.take(now.mono).unwrap_or_default() {
+            if self.flush_peer(now, io, id) {
+                blocked.push(id);
             }
-            self.flush_active(now, io, &mut blocked);
         }
+        self.flush_active(now, io, &mut blocked);
         for id in &blocked {
             self.activate(*id);
         }
@@ -224,8 +219,8 @@ impl Core {
         let Some(peer) = self.peers.get_mut(&id) else { return false };
         self.stats.keyframe_requests += peer.ask_robot(now) as u64;
         let mut counting = Counting { io, stats: &mut self.stats };
-        let happenings = &mut self.happenings;
-        let Some(blocked) = contain(|| peer.flush(now, &mut counting, happenings)) else {
+        let (happenings, room) = (&mut self.happenings, &mut self.room);
+        let Some(blocked) = contain(|| peer.flush(now, &mut counting, room, happenings)) else {
             self.broke(id);
             return false;
         };
@@ -268,7 +263,7 @@ impl Core {
                         if let Some(peer) = self.peers.get_mut(viewer) {
                             peer.offer(slot, packet.clone());
                             if !std::mem::replace(&mut peer.receives, true) {
-                                self.receivers.push(peer.id);
+                                self.rounds.add(peer.id);
                             }
                         }
                     }
@@ -435,9 +430,11 @@ impl Core {
 
     pub(super) fn poll_timeout(&self) -> Wake {
         let timer = self.timers.first().map(|(at, _)| *at);
-        let forward = (!self.receivers.is_empty()).then_some(self.forward_at);
         Wake {
-            mono: [timer, forward, self.ends.poll_timeout(), Some(self.sweep_at)].into_iter().flatten().min(),
+            mono: [timer, self.rounds.poll_timeout(), self.ends.poll_timeout(), Some(self.sweep_at)]
+                .into_iter()
+                .flatten()
+                .min(),
             boot: self.deadlines.first().map(|(at, _)| *at),
         }
     }
@@ -463,7 +460,7 @@ impl Core {
     /// What the tables hold, whose peers are all over: nothing, once their closing words were said.
     #[cfg(test)]
     pub(super) fn entries(&self) -> usize {
-        let lists = self.active.len() + self.receivers.len();
+        let lists = self.active.len() + self.rounds.len();
         let own = [self.peers.len(), self.timers.len(), self.deadlines.len(), lists];
         let others = [self.robots.len(), self.demux.len(), self.ends.len(), self.events.len()];
         own.into_iter().chain(others).sum()

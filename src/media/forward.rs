@@ -51,8 +51,9 @@ struct SourceState {
 impl Rewriter {
     /// `payloads` are of one kind, and so of one clock rate.
     pub(super) fn new(ssrc: u32, payloads: Vec<Payload>, extensions: Vec<Negotiated>) -> Self {
-        // RFC 3550, 5.1: both begin at random values.
-        let (next_sequence, last_timestamp) = (rand::random(), rand::random());
+        // RFC 3550, 5.1: both begin at random values. A receiver that misses the first packets must not miss that the
+        // numbers began anew (RFC 3711, 3.3.1).
+        let (next_sequence, last_timestamp) = (rand::random::<u16>() >> 1, rand::random());
         Self { ssrc, payloads, extensions, source: None, next_sequence, last_timestamp, last_at: None }
     }
 

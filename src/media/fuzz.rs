@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use curfew_domain::{PeerId, RobotId, RoomId};
 use ring::hmac;
 use rtc::rtcp;
@@ -21,6 +22,7 @@ use super::demux::{Demux, Route};
 use super::feedback;
 use super::gate::Class;
 use super::io::{Io, Sent};
+use super::keys::{MasterKey, Profile};
 use super::publisher::Publisher;
 use super::sdp::{Direction, read_offer};
 use super::stun::{self, Kind};
@@ -29,6 +31,8 @@ use super::viewer::Viewer;
 use crate::clock::BootInstant;
 
 const BOTH: [Direction; 2] = [Direction::Sends, Direction::Receives];
+/// Bytes of a header with extensions, and of a tag.
+const MAX_ADDED: usize = 128;
 const FAR: BootInstant = BootInstant::from_nanos(u64::MAX);
 const BOOTED: Duration = Duration::from_secs(1_000);
 
@@ -202,7 +206,9 @@ fn relayed() -> (Publisher, Viewer) {
             let spec = PeerSpec { peer: peer(1), kind: kind(direction), deadline: FAR, decides: true };
             BUILDER.with(|builder| builder.build(Instant::now(), spec, offer)).expect("answered").streams
         });
-    (Publisher::new(peer(1), robot, Duration::from_millis(500)), Viewer::new(Instant::now(), viewer, 4))
+    let mut viewer = Viewer::new(Instant::now(), viewer, 4);
+    assert!(viewer.protect_with(&MasterKey { profile: Profile::Gcm, key: [1; 16], salt: [2; 14] }));
+    (Publisher::new(peer(1), robot, Duration::from_millis(500)), viewer)
 }
 
 /// Decrypted RTP and RTCP: a robot's packets on their way to a viewer, and that viewer's feedback. A packet of every
@@ -215,8 +221,8 @@ fn relay(publisher: &mut Publisher, viewer: &mut Viewer, bytes: &[u8]) {
             && let Some((camera, packet)) = publisher.sort(packet)
         {
             viewer.offer(camera, packet);
-            while let Some(packet) = viewer.next(now) {
-                assert!(packet.payload.len() <= chunk.len(), "nothing is added to a payload");
+            while let Some(packet) = viewer.next(now, &mut BytesMut::new()) {
+                assert!(packet.len() <= chunk.len() + MAX_ADDED, "nothing is added to a payload");
             }
         }
         let mut raw = chunk;

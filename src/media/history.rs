@@ -65,7 +65,7 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(rtx_ssrc: Option<u32>) -> Self {
-        Self { slots: Vec::new(), ssrc: 0, rtx_ssrc, rtx_sequence: rand::random() }
+        Self { slots: Vec::new(), ssrc: 0, rtx_ssrc, rtx_sequence: rand::random::<u16>() >> 1 }
     }
 
     /// Remembers a packet. Payloads are shared with the other viewers, so it costs a header each.

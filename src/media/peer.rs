@@ -15,7 +15,6 @@ use rtc::peer_connection::message::{RTCMessage, TaggedRTCMessage};
 use rtc::peer_connection::state::{RTCIceConnectionState, RTCPeerConnectionState};
 use rtc::peer_connection::transport::RTCDtlsTransportState;
 use rtc::rtcp::sender_report::SenderReport;
-use rtc::rtp;
 use rtc::sansio::Protocol as _;
 use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 
@@ -25,6 +24,7 @@ use super::feedback;
 use super::forward::CameraPacket;
 use super::gate::{Class, Gate};
 use super::io::Io;
+use super::keys::Keys;
 use super::outbox::Outbox;
 use super::paths::{Path, Paths};
 use super::publisher::Publisher;
@@ -38,8 +38,8 @@ use super::viewer::{Answered, Viewer};
 /// DTLS datagrams kept until ICE is up: a client's first flight may overtake the check that selects the pair, and its
 /// retransmission would cost tens of milliseconds.
 const MAX_EARLY: usize = 8;
-/// Packets given to the connection before its output is sent. Each of its handlers keeps the room that it once needed.
-const WRITE_AHEAD: usize = 16;
+/// Packets protected before they are sent: as many as the kernel takes at once.
+const WRITE_AHEAD: usize = 64;
 
 pub(super) struct Peer {
     pub(super) id: PeerId,
@@ -60,6 +60,7 @@ pub(super) struct Peer {
     pub(super) timer: Option<Instant>,
     role: Role,
     connection: RTCPeerConnection,
+    keys: Keys,
     /// When connecting has taken too long; `None` once connected.
     connect_by: Option<Instant>,
     silence_timeout: Duration,
@@ -121,6 +122,7 @@ impl Peer {
             timer: None,
             role,
             connection: built.connection,
+            keys: built.keys,
             connect_by: Some(now.mono + config.connect_timeout),
             silence_timeout: config.silence_timeout,
             paths: Paths::new(now.mono),
@@ -139,16 +141,7 @@ impl Peer {
     /// Takes a datagram that the demux assigned to this peer. Malformed ones are dropped by the protocols.
     pub(super) fn receive(&mut self, now: Now, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
         let class = Class::of(bytes);
-        let message = TaggedBytesMut {
-            now: now.mono,
-            transport: TransportContext {
-                local_addr: local,
-                peer_addr: remote,
-                ecn: None,
-                transport_protocol: TransportProtocol::UDP,
-            },
-            message: BytesMut::from(bytes),
-        };
+        let message = datagram(now.mono, Path { local, remote }, BytesMut::from(bytes));
         if class == Class::Dtls && !self.ice_up {
             if self.early.len() < MAX_EARLY {
                 self.early.push(message);
@@ -185,7 +178,9 @@ impl Peer {
                     happenings.push(Happening::Ended(ClosedWhy::Failed));
                 }
                 RTCPeerConnectionEvent::OnConnectionStateChangeEvent(RTCPeerConnectionState::Connected) => {
-                    happenings.extend(self.connect_by.take().map(|_| Happening::Connected));
+                    if self.connect_by.take().is_some() {
+                        happenings.push(self.connected());
+                    }
                 }
                 RTCPeerConnectionEvent::OnDataChannel(RTCDataChannelEvent::OnOpen(id)) => {
                     self.session.opened(&mut self.connection, now.mono, id);
@@ -198,6 +193,17 @@ impl Peer {
         {
             happenings.push(Happening::Ended(ClosedWhy::Remote));
         }
+    }
+
+    /// DTLS is done: a viewer's media can be protected from here on.
+    fn connected(&mut self) -> Happening {
+        if let Role::Viewer(viewer) = &mut self.role
+            && !self.keys.take().is_some_and(|master| viewer.protect_with(&master))
+        {
+            tracing::error!(peer = %self.id, "the connection has no keys for media");
+            return Happening::Ended(ClosedWhy::Failed);
+        }
+        Happening::Connected
     }
 
     fn poll_messages(&mut self, now: Now, happenings: &mut Vec<Happening>) {
@@ -224,7 +230,9 @@ impl Peer {
                             Answered::Repairs(repairs) => {
                                 happenings.push(Happening::Repaired(repairs.len()));
                                 for repair in repairs {
-                                    write_rtp(&mut self.connection, now.mono, repair);
+                                    // Nothing was sent yet where there is no path.
+                                    let Some(path) = self.paths.current() else { break };
+                                    self.outbox.push(datagram(now.mono, path, repair));
                                 }
                             }
                             Answered::KeyFrame(slot) => happenings.push(Happening::KeyFrameWanted(slot)),
@@ -300,10 +308,16 @@ impl Peer {
 
     /// Sends what is ready, each send past the gate with a reading of its own. `true` when the socket would take no
     /// more; the rest waits, the oldest media first to be dropped.
-    pub(super) fn flush(&mut self, now: Now, io: &mut impl Io, happenings: &mut Vec<Happening>) -> bool {
+    pub(super) fn flush(
+        &mut self,
+        now: Now,
+        io: &mut impl Io,
+        room: &mut BytesMut,
+        happenings: &mut Vec<Happening>,
+    ) -> bool {
         if self.fresh {
             self.report_to_viewer(now);
-            self.collect(usize::MAX);
+            self.collect();
         }
         loop {
             let flushed = self.outbox.flush(&mut self.gate, io);
@@ -318,19 +332,15 @@ impl Peer {
             if flushed.blocked {
                 return true;
             }
-            let written = self.write_ahead(now, io);
-            if written == 0 {
+            if !self.write_ahead(now, io, room) {
                 return false;
             }
-            // Asking a connection for what it has not is as much work as asking for what it has.
-            self.collect(if self.fresh { usize::MAX } else { written });
         }
     }
 
     /// Takes datagrams out of the connection.
-    fn collect(&mut self, at_most: usize) {
-        for _ in 0..at_most {
-            let Some(datagram) = self.connection.poll_write() else { return };
+    fn collect(&mut self) {
+        while let Some(datagram) = self.connection.poll_write() {
             let datagram = self.direct(datagram);
             self.outbox.push(datagram);
         }
@@ -348,18 +358,18 @@ impl Peer {
         datagram
     }
 
-    /// Gives the next of the viewer's packets to its connection; how many.
-    fn write_ahead(&mut self, now: Now, io: &impl Io) -> usize {
-        let Role::Viewer(viewer) = &mut self.role else { return 0 };
+    /// Protects the next of the viewer's packets, as soon as there is a path for them; whether there were any.
+    fn write_ahead(&mut self, now: Now, io: &impl Io, room: &mut BytesMut) -> bool {
+        let (Role::Viewer(viewer), Some(path)) = (&mut self.role, self.paths.current()) else { return false };
         if viewer.has_waiting() && !self.gate.is_open(io.boot()) {
             viewer.clear();
         }
-        let mut written = 0;
-        for packet in std::iter::from_fn(|| viewer.next(now.mono)).take(WRITE_AHEAD) {
-            write_rtp(&mut self.connection, now.mono, packet);
-            written += 1;
+        let mut any = false;
+        for message in std::iter::from_fn(|| viewer.next(now.mono, room)).take(WRITE_AHEAD) {
+            self.outbox.push(datagram(now.mono, path, message));
+            any = true;
         }
-        written
+        any
     }
 
     /// Shuts the gate and drops what waits. What is left to do is [`Self::say_goodbye`].
@@ -389,7 +399,7 @@ impl Peer {
     }
 
     fn take_closing(&mut self, last: &mut Vec<TaggedBytesMut>) {
-        self.collect(usize::MAX);
+        self.collect();
         self.outbox.shut();
         last.extend(self.outbox.take());
     }
@@ -424,16 +434,16 @@ impl Peer {
     }
 }
 
-fn write_rtp(connection: &mut RTCPeerConnection, now: Instant, packet: rtp::Packet) {
-    write(connection, now, RTCMessage::RtpPacket(String::new(), packet));
-}
-
-fn write_rtcp(connection: &mut RTCPeerConnection, now: Instant, packet: Box<dyn rtc::rtcp::Packet>) {
-    write(connection, now, RTCMessage::RtcpPacket(String::new(), vec![packet]));
+fn datagram(now: Instant, path: Path, message: BytesMut) -> TaggedBytesMut {
+    let Path { local: local_addr, remote: peer_addr } = path;
+    let transport_protocol = TransportProtocol::UDP;
+    let transport = TransportContext { local_addr, peer_addr, ecn: None, transport_protocol };
+    TaggedBytesMut { now, transport, message }
 }
 
 /// The track id is not looked at on this path: the SSRC says all.
-fn write(connection: &mut RTCPeerConnection, now: Instant, message: RTCMessage) {
+fn write_rtcp(connection: &mut RTCPeerConnection, now: Instant, packet: Box<dyn rtc::rtcp::Packet>) {
+    let message = RTCMessage::RtcpPacket(String::new(), vec![packet]);
     if let Err(error) = connection.handle_write(TaggedRTCMessage { now, message }) {
         tracing::debug!(%error, "packet not written");
     }

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
-use rtc::rtp;
 
 use super::build::BuiltStream;
 use super::cameras::SOUND;
@@ -13,12 +13,16 @@ use super::feedback::Feedback;
 use super::forward::{CameraPacket, Rewriter};
 use super::freezes::Freezes;
 use super::history::History;
+use super::keys::MasterKey;
+use super::protect::Protector;
 use super::queue::DropOldest;
 use super::sender_reports::{Reading, Reporter, Wall};
 use super::stats::PeerStats;
 
 pub(super) struct Viewer {
     streams: Vec<Stream>,
+    /// `None` until DTLS is done.
+    protector: Option<Protector>,
     queue: DropOldest<(usize, CameraPacket)>,
     estimate: Estimate,
     rate: Rate,
@@ -48,8 +52,8 @@ struct Stream {
 
 /// What a viewer's feedback leads to.
 pub(super) enum Answered {
-    /// Packets to send again, at once: they are late already.
-    Repairs(Vec<rtp::Packet>),
+    /// Packets to send again, protected, at once: they are late already.
+    Repairs(Vec<BytesMut>),
     /// A key frame is needed of the camera in this slot.
     KeyFrame(usize),
     /// What the viewer can be sent has become another.
@@ -73,6 +77,7 @@ impl Viewer {
             .collect();
         Self {
             streams,
+            protector: None,
             queue: DropOldest::new(queue_packets),
             estimate: Estimate::default(),
             rate: Rate::new(now),
@@ -118,24 +123,33 @@ impl Viewer {
         streams.filter_map(|stream| stream.reporter.report(now, wall, &stream.rewriter)).collect()
     }
 
-    /// The next packet to send, rewritten and remembered.
-    pub(super) fn next(&mut self, now: Instant) -> Option<rtp::Packet> {
+    /// Protects what is sent from here on; whether that can be done with such keys.
+    pub(super) fn protect_with(&mut self, master: &MasterKey) -> bool {
+        let provider = rtc::crypto::default_provider();
+        let protector = provider.and_then(|provider| Protector::new(provider.crypto(), master));
+        self.protector = protector.inspect_err(|error| tracing::error!(%error, "no protection")).ok();
+        self.protector.is_some()
+    }
+
+    /// The next packet to send, rewritten, remembered and protected; written into `room`.
+    pub(super) fn next(&mut self, now: Instant, room: &mut BytesMut) -> Option<BytesMut> {
+        let protector = self.protector.as_mut()?;
         while let Some((stream, packet)) = self.queue.pop() {
             let Some(stream) = self.streams.get_mut(stream) else { continue };
-            if let Some((packet, rtx)) = stream.rewriter.rewrite(now, packet) {
-                // Sound is not repaired.
-                if stream.slot != SOUND {
-                    stream.history.remember(now, &packet, rtx);
-                    // The marker ends a frame (RFC 6184, 5.1; RFC 7741, 4.1).
-                    if packet.header.marker {
-                        stream.freezes.frame(now, packet.header.timestamp);
-                    }
+            let Some((packet, rtx)) = stream.rewriter.rewrite(now, packet) else { continue };
+            let Some(protected) = protector.protect(room, &packet) else { continue };
+            // Sound is not repaired.
+            if stream.slot != SOUND {
+                stream.history.remember(now, &packet, rtx);
+                // The marker ends a frame (RFC 6184, 5.1; RFC 7741, 4.1).
+                if packet.header.marker {
+                    stream.freezes.frame(now, packet.header.timestamp);
                 }
-                stream.reporter.count(packet.payload.len());
-                self.reports_at.get_or_insert(now);
-                self.rate.add(now, packet.payload.len());
-                return Some(packet);
             }
+            stream.reporter.count(packet.payload.len());
+            self.reports_at.get_or_insert(now);
+            self.rate.add(now, packet.payload.len());
+            return Some(protected);
         }
         None
     }
@@ -150,15 +164,7 @@ impl Viewer {
                 self.keyframe_requests += 1;
                 Answered::KeyFrame(slot)
             }
-            Feedback::Again { ssrc, lost } => match self.stream(ssrc) {
-                Some(Stream { history, .. }) => {
-                    let repairs: Vec<_> =
-                        lost.into_iter().filter_map(|lost| history.again(now, lost)).collect();
-                    self.retransmitted += repairs.len() as u64;
-                    Answered::Repairs(repairs)
-                }
-                None => Answered::Nothing,
-            },
+            Feedback::Again { ssrc, lost } => self.repair(now, ssrc, &lost),
             Feedback::Receives { bps } => {
                 self.estimate.heard(bps, self.rate.bps(now));
                 self.limit_after(limit)
@@ -168,6 +174,16 @@ impl Viewer {
                 self.limit_after(limit)
             }
         }
+    }
+
+    fn repair(&mut self, now: Instant, ssrc: u32, lost: &[u16]) -> Answered {
+        let stream = self.streams.iter_mut().find(|stream| stream.rewriter.ssrc() == ssrc);
+        let (Some(stream), Some(protector)) = (stream, &mut self.protector) else { return Answered::Nothing };
+        let again = lost.iter().filter_map(|lost| stream.history.again(now, *lost));
+        let repairs: Vec<_> =
+            again.filter_map(|packet| protector.protect(&mut BytesMut::new(), &packet)).collect();
+        self.retransmitted += repairs.len() as u64;
+        Answered::Repairs(repairs)
     }
 
     fn reported(&mut self, now: Instant, report: &ReceptionReport) {

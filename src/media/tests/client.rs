@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use rtc::data_channel::RTCDataChannelId;
+use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc::interceptor::Registry;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::RTCOfferOptions;
@@ -107,6 +108,11 @@ pub(super) fn vp8() -> RTCRtpCodec {
 
 impl Client {
     fn new(now: Instant, address: SocketAddr) -> Self {
+        use SrtpProtectionProfile::{Srtp_Aead_Aes_128_Gcm as Gcm, Srtp_Aes128_Cm_Hmac_Sha1_80 as Cm};
+        Self::with_profiles(now, address, vec![Gcm, Cm])
+    }
+
+    fn with_profiles(now: Instant, address: SocketAddr, profiles: Vec<SrtpProtectionProfile>) -> Self {
         let mut engine = MediaEngine::default();
         engine.register_default_codecs().expect("codecs");
         let orientation = RTCRtpHeaderExtensionCapability { uri: ORIENTATION.into() };
@@ -115,6 +121,7 @@ impl Client {
         let registry = register_default_interceptors(registry, &mut engine).expect("interceptors");
         let settings = SettingEngineBuilder::new()
             .with_ice_connection_attempts(Some(Duration::from_millis(20)), None)
+            .with_srtp_protection_profiles(profiles)
             .build();
         let connection = RTCPeerConnectionBuilder::new()
             .with_media_engine(engine)
@@ -207,7 +214,17 @@ impl Client {
 
     /// A viewer of `cameras` cameras, with an application section.
     pub(super) fn viewer(now: Instant, address: SocketAddr, cameras: usize) -> Self {
-        let mut client = Self::new(now, address);
+        Self::new(now, address).watching(cameras)
+    }
+
+    /// A viewer that knows the oldest of SRTP's profiles alone, as many programs do.
+    pub(super) fn old_viewer(now: Instant, address: SocketAddr) -> Self {
+        let profiles = vec![SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80];
+        Self::with_profiles(now, address, profiles).watching(1)
+    }
+
+    fn watching(self, cameras: usize) -> Self {
+        let mut client = self;
         for _ in 0..cameras {
             client.connection.add_transceiver_from_kind(RtpCodecKind::Video, None).expect("a transceiver");
         }

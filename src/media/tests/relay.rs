@@ -34,6 +34,26 @@ fn frames_reach_every_viewer() {
 }
 
 #[test]
+fn every_profile_of_srtp_is_served_and_repaired() {
+    let mut world = World::new(1);
+    let end = world.in_future(HOUR);
+    world.add_robot(1, end, &[h264()]);
+    world.add_viewer(2, 7, end, 1);
+    world.add_old_viewer(3, 7, end);
+    world.connect(&[1, 2, 3]);
+    world.weather.loss = 0.05;
+    world.film(1, 200, FRAME);
+    world.weather.loss = 0.0;
+    world.film(1, 20, FRAME);
+    world.pass(Duration::from_secs(1));
+    for viewer in [2, 3] {
+        let missing: Vec<u32> = all(0..220).difference(&world.client(viewer).frames).copied().collect();
+        assert!(missing.len() <= 1, "viewer {viewer}: missing {missing:?}");
+    }
+    assert!(world.core.stats().repairs > 0);
+}
+
+#[test]
 fn what_comes_in_the_pause_after_a_round_leaves_at_its_end_by_itself() {
     let mut world = World::new(1);
     let end = world.in_future(HOUR);

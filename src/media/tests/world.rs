@@ -217,6 +217,12 @@ impl World {
         self.negotiate(n, client, viewer_kind(in_room), deadline);
     }
 
+    /// Adds a viewer that knows AES in counter mode alone.
+    pub(super) fn add_old_viewer(&mut self, n: u128, in_room: u128, deadline: BootInstant) {
+        let client = Client::old_viewer(self.mono(), Self::address(n));
+        self.negotiate(n, client, viewer_kind(in_room), deadline);
+    }
+
     fn negotiate(&mut self, n: u128, client: Client, kind: PeerKind, deadline: BootInstant) {
         self.negotiate_as(n, client, kind, deadline, |offer| offer);
     }
