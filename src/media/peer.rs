@@ -178,9 +178,8 @@ impl Peer {
                     happenings.push(Happening::Ended(ClosedWhy::Failed));
                 }
                 RTCPeerConnectionEvent::OnConnectionStateChangeEvent(RTCPeerConnectionState::Connected) => {
-                    if self.connect_by.take().is_some() {
-                        happenings.push(self.connected());
-                    }
+                    let connecting = self.connect_by.take();
+                    happenings.extend(connecting.map(|_| self.connected()));
                 }
                 RTCPeerConnectionEvent::OnDataChannel(RTCDataChannelEvent::OnOpen(id)) => {
                     self.session.opened(&mut self.connection, now.mono, id);
