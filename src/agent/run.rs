@@ -281,7 +281,7 @@ impl Agent {
         let Some(program) = self.config.on_stop.clone() else { return };
         self.stop.running(self.steps.spawn(async move {
             tokio::time::sleep(after).await;
-            Step::StopTried { number, ended: stop::run_program(&program).await }
+            Step::StopTried { number, ended: stop::run_program(&program, stop::PROGRAM_WITHIN).await }
         }));
     }
 

@@ -18,7 +18,7 @@ use super::camera::last_words;
 use super::health::{self, Health};
 
 /// The program is killed and started again after so long: a robot that is to stop cannot wait for more.
-const PROGRAM_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const PROGRAM_WITHIN: Duration = Duration::from_secs(10);
 /// Longest wait before it is started again.
 const RETRY_WITHIN: Duration = Duration::from_secs(2);
 const SAID_WITHIN: Duration = Duration::from_millis(500);
@@ -119,7 +119,7 @@ impl Stop {
 }
 
 /// Runs the program once: no shell, no arguments, and killed when it takes too long or when this future is dropped.
-pub(super) async fn run_program(program: &Path) -> Result<(), String> {
+pub(super) async fn run_program(program: &Path, within: Duration) -> Result<(), String> {
     let child = Command::new(program)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -129,8 +129,8 @@ pub(super) async fn run_program(program: &Path) -> Result<(), String> {
     let mut child = child.map_err(|error| format!("it cannot be started: {error}"))?;
     // Read as it comes: a child blocks when nobody takes what it says.
     let words = tokio::spawn(last_words(child.stderr.take()));
-    let ended = timeout(PROGRAM_WITHIN, child.wait()).await;
-    let ended = ended.map_err(|_| format!("it did not end within {PROGRAM_WITHIN:?}"))?;
+    let ended = timeout(within, child.wait()).await;
+    let ended = ended.map_err(|_| format!("it did not end within {within:?}"))?;
     match ended {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => match timeout(SAID_WITHIN, words).await {
@@ -187,9 +187,16 @@ mod tests {
 
     #[tokio::test]
     async fn how_a_program_ends_is_told_in_words() {
-        assert_eq!(run_program(Path::new("/bin/true")).await, Ok(()));
-        assert_eq!(run_program(Path::new("/bin/false")).await, Err("exit status: 1".to_owned()));
-        let missing = run_program(Path::new("/nowhere/halt")).await.expect_err("missing");
+        assert_eq!(run_program(Path::new("/bin/true"), PROGRAM_WITHIN).await, Ok(()));
+        assert_eq!(run_program(Path::new("/bin/false"), PROGRAM_WITHIN).await, Err("exit status: 1".to_owned()));
+        let missing = run_program(Path::new("/nowhere/halt"), PROGRAM_WITHIN).await.expect_err("missing");
         assert!(missing.starts_with("it cannot be started: "), "{missing}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_end_is_given_up() {
+        // It writes for ever.
+        let ended = run_program(Path::new("/usr/bin/yes"), Duration::from_millis(20)).await;
+        assert_eq!(ended, Err("it did not end within 20ms".to_owned()));
     }
 }

@@ -157,7 +157,8 @@ async fn stats(call: Call) -> Answer {
         bitrate_bps: stats.bitrate_bps,
         lost: stats.lost,
         loss_permille: stats.loss_permille,
-        round_trip_ms: stats.round_trip.map(|trip| trip.as_secs_f64() * 1_000.0),
+        // Microseconds are what the reports can tell.
+        round_trip_ms: stats.round_trip.map(|trip| trip.as_micros() as f64 / 1_000.0),
         retransmitted: stats.retransmitted,
         keyframe_requests: stats.keyframe_requests,
         freezes: stats.freezes,

@@ -15,13 +15,18 @@ const RISE_EVERY: Duration = Duration::from_secs(1);
 const FORGET_ABOVE: u64 = 2;
 
 /// A receiver has seen no more than it was sent, so what it says it can receive is never much more than that (one and a
-/// half times in libwebrtc). From this many fifths of the usual rate on, it is the source that sends little.
+/// half times in libwebrtc), and it follows a picture that begins to move by 8 % a second. From this many fifths of the rate on it is
+/// the source that sends little, and only by falling, by more than so many per cent, does it say that the path is full.
 const LIMITS_BELOW_FIFTHS: u64 = 6;
-/// How slowly the usual rate follows the present one: a key frame's second is not usual.
+const FALL: u64 = 3;
+/// How slowly the usual rate follows the present one.
 const USUAL_OVER: u64 = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct Estimate {
+    /// What the viewer said last.
+    said_bps: Option<u64>,
+    /// That, while it is a limit.
     received_bps: Option<u64>,
     usual_bps: Option<u64>,
     after_loss_bps: Option<u64>,
@@ -33,9 +38,12 @@ impl Estimate {
     /// `sent_bps`.
     pub(super) fn heard(&mut self, bps: u64, sent_bps: u64) {
         let before = self.usual_bps.unwrap_or(sent_bps);
-        let usual = (before * (USUAL_OVER - 1)).saturating_add(sent_bps) / USUAL_OVER;
-        self.usual_bps = Some(usual);
-        self.received_bps = Some(bps).filter(|bps| bps.saturating_mul(5) < usual * LIMITS_BELOW_FIFTHS);
+        self.usual_bps = Some((before * (USUAL_OVER - 1)).saturating_add(sent_bps) / USUAL_OVER);
+        let is_fall = self.said_bps.replace(bps).is_none_or(|said| bps < said - said / 100 * FALL);
+        // A second that is not like the usual says nothing: a key frame's is one, and so is a lost camera's.
+        let is_full = bps.saturating_mul(5) < before.min(sent_bps) * LIMITS_BELOW_FIFTHS;
+        let is_limited = is_full && (is_fall || self.received_bps.is_some());
+        self.received_bps = Some(bps).filter(|_| is_limited);
     }
 
     /// A receiver report: `fraction_lost` as RFC 3550 (6.4.1) has it, and the rate at which the viewer is sent to.
@@ -144,7 +152,30 @@ mod tests {
         for _ in 0..10 {
             estimate.heard(600_000, 580_000);
         }
-        assert_eq!(estimate.limit(), Some(600_000), "what is sent fills the path");
+        assert_eq!(estimate.limit(), None, "what is sent may fill the path, and does not overfill it");
+        estimate.heard(550_000, 580_000);
+        assert_eq!(estimate.limit(), Some(550_000), "now it does");
+        estimate.heard(560_000, 500_000);
+        assert_eq!(estimate.limit(), Some(560_000), "still");
+        estimate.heard(620_000, 500_000);
+        assert_eq!(estimate.limit(), None);
+    }
+
+    #[test]
+    fn neither_a_key_frame_nor_a_picture_that_begins_to_move_is_taken_for_a_narrow_path() {
+        let mut estimate = Estimate::default();
+        for sent in [77_000, 77_000, 300_000, 77_000, 77_000, 77_000, 0, 0, 0, 40_000, 300_000, 77_000] {
+            estimate.heard(115_000, sent);
+            assert_eq!(estimate.limit(), None, "{sent} of a still picture");
+        }
+        let mut receivable = 115_000;
+        for _ in 0..30 {
+            receivable += receivable * 8 / 100;
+            estimate.heard(receivable, 1_000_000);
+            assert_eq!(estimate.limit(), None, "it rises to {receivable}");
+        }
+        estimate.heard(850_000, 1_000_000);
+        assert_eq!(estimate.limit(), Some(850_000), "it fell: the path is full");
     }
 
     #[test]

@@ -38,7 +38,9 @@ impl TestAgent {
 }
 
 /// Answers the agent's next offer with a peer connection that receives; so many cameras.
-async fn receive<const N: usize>(link: &mut RobotLink<TcpStream>) -> (Receiver, [ReceivedCamera; N]) {
+pub(crate) async fn receive<const N: usize>(
+    link: &mut RobotLink<TcpStream>,
+) -> (Receiver, [ReceivedCamera; N]) {
     let mut receiver = Receiver::new().await;
     let offer = link.offer().await;
     link.answer(receiver.answer(offer).await).await;
@@ -51,7 +53,7 @@ async fn receive<const N: usize>(link: &mut RobotLink<TcpStream>) -> (Receiver, 
     (receiver, cameras)
 }
 
-async fn ask_for_key_frame(camera: &ReceivedCamera) {
+pub(crate) async fn ask_for_key_frame(camera: &ReceivedCamera) {
     camera.report(PictureLossIndication { sender_ssrc: 0, media_ssrc: camera.ssrc().await }).await;
 }
 

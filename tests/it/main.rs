@@ -2,6 +2,7 @@
 //! binary, a module for each area.
 
 mod agent;
+mod agent_camera;
 mod agent_tls;
 mod api_access;
 mod api_accounts;
