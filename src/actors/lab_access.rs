@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use curfew_domain::{AccountCommand, AccountId, Actor, Cause, LabCommand, LabRules, Reason, Role};
+use futures_util::future::{BoxFuture, join_all};
 use uuid::Uuid;
 
 use super::account::{AccountSide, LabSide, TheLab};
@@ -10,7 +11,7 @@ use super::ending;
 use super::folded;
 use super::lab::{AccountState, Lab, Principal, Recorded};
 use super::lab_bookings::{required, told};
-use super::live::End;
+use super::live::{End, Place};
 use super::refusal::{Answer, Refused};
 use super::shell::Shell;
 
@@ -43,25 +44,49 @@ impl Lab {
         Ok(id)
     }
 
+    /// What the new role does not open ends: an admin's watches, and every session for an auditor.
     pub async fn change_role(&self, principal: &Principal, id: AccountId, role: Role) -> Answer<()> {
         let by = self.admin(principal).await?;
-        self.account_command(id, AccountCommand::ChangeRole { role, by }, by).await
+        if role != Role::Admin {
+            not_oneself(by, id)?;
+        }
+        self.account_command(id, AccountCommand::ChangeRole { role, by }, by).await?;
+        let is_closed_to = |place: &Place| match role {
+            Role::Admin => false,
+            Role::Viewer => place.booking.is_none(),
+            Role::Auditor => true,
+        };
+        let end = End { cause: Cause::TerminatedByAdmin, at: self.shell.clock.wall(), reason: None };
+        let ended = take_out(&self.shell, id, &end, by, None, is_closed_to);
+        self.patiently(async move {
+            ended.await;
+            Ok(())
+        })
+        .await
+        .map(drop)
     }
 
     /// Cuts the account's live peers and sessions at once, then records it; its coming bookings are cancelled.
     pub async fn suspend(&self, principal: &Principal, id: AccountId, reason: &str) -> Answer<Recorded> {
         let (by, reason) = self.admin_because(principal, reason).await?;
+        not_oneself(by, id)?;
         if !self.shell.state::<AccountSide>(id).await?.is_registered() {
             return Err(Refused::not_found("account"));
         }
         let reason_hash = self.shell.reason_hash(reason);
-        self.cut_account(id, by, &reason_hash);
+        let end = End { cause: Cause::AccountSuspended, at: self.shell.clock.wall(), reason: None };
+        let hash = reason_hash.clone();
+        let cut = move |shell: &Arc<Shell>| take_out(shell, id, &end, by, Some(&hash), |_| true);
+        self.shell.spawn(cut(&self.shell));
         self.shell.keep_reason_soon(reason);
         let command = AccountCommand::Suspend { by, reason_hash, now: self.shell.clock.wall() };
         let shell = Arc::clone(&self.shell);
         self.patiently(async move {
             let suspended = shell.insist::<AccountSide>(id, command, Shell::metadata(by)).await;
-            shell.caught_up(told(suspended)?.position).await;
+            let position = told(suspended)?.position;
+            // Until it was recorded, they could come back.
+            cut(&shell).await;
+            shell.caught_up(position).await;
             Ok(())
         })
         .await
@@ -159,22 +184,6 @@ impl Lab {
         Ok((self.admin(principal).await?, required(reason)?))
     }
 
-    /// Sessions that the account holds end for all, those it is a guest of end for it.
-    fn cut_account(&self, id: AccountId, by: Actor, reason_hash: &str) {
-        let end = End { cause: Cause::AccountSuspended, at: self.shell.clock.wall(), reason: None };
-        for room in self.shell.rooms.all() {
-            if room.place().holder == id && room.deadline().is_some() {
-                let cut = ending::cut(&self.shell, room.id, end.clone(), by, Some(reason_hash.to_owned()));
-                if let Some(cut) = cut {
-                    self.shell.spawn(ending::finish(Arc::clone(&self.shell), cut));
-                }
-            } else if room.has(id) {
-                let (shell, end) = (Arc::clone(&self.shell), end.clone());
-                self.shell.spawn(async move { ending::end_for(&shell, room.id, id, end).await });
-            }
-        }
-    }
-
     async fn account_command(&self, id: AccountId, command: AccountCommand, by: Actor) -> Answer<()> {
         let decided = self.shell.carry::<AccountSide>(id, command, Shell::metadata(by)).await?;
         self.shell.shown(decided.position).await;
@@ -185,4 +194,38 @@ impl Lab {
 /// For what the log wants a person to answer for.
 pub(super) fn account_of(by: Actor) -> Answer<AccountId> {
     by.account().ok_or_else(|| Refused::because(Reason::WrongRole, "This needs an admin's account."))
+}
+
+/// So that a slip does not leave a lab without an admin.
+fn not_oneself(by: Actor, id: AccountId) -> Answer<()> {
+    if by == Actor::Account(id) {
+        let text = "This would take your own rights away. Ask another admin to do it.";
+        return Err(Refused::because(Reason::Conflict, text));
+    }
+    Ok(())
+}
+
+/// Takes an account out of rooms whose place `is_meant`, at once: those that it holds end for all, others for it alone. The
+/// future that this gives records it.
+fn take_out(
+    shell: &Arc<Shell>,
+    id: AccountId,
+    end: &End,
+    by: Actor,
+    reason_hash: Option<&str>,
+    is_meant: impl Fn(&Place) -> bool,
+) -> BoxFuture<'static, ()> {
+    let (mut held, mut visited) = (vec![], vec![]);
+    for room in shell.rooms.all().into_iter().filter(|room| is_meant(&room.place())) {
+        if room.place().holder == id && room.deadline().is_some() {
+            held.extend(ending::cut(shell, room.id, end.clone(), by, reason_hash.map(str::to_owned)));
+        } else if room.has(id) {
+            visited.push(room.id);
+        }
+    }
+    let (shell, end) = (Arc::clone(shell), end.clone());
+    Box::pin(async move {
+        let left = visited.into_iter().map(|room| ending::end_for(&shell, room, id, end.clone()));
+        tokio::join!(ending::finish_all(&shell, held), join_all(left));
+    })
 }

@@ -9,7 +9,7 @@ use super::booking::BookingSide;
 use super::ending;
 use super::folded;
 use super::lab::{Lab, Negotiated, OfferTarget, Principal};
-use super::live::LiveRoom;
+use super::live::{End, LiveRoom};
 use super::peers::{OfferKey, Owner};
 use super::refusal::{Answer, Refused};
 use super::room::RoomSide;
@@ -36,7 +36,7 @@ impl Lab {
             OfferKey::of(&sdp).ok_or_else(|| Refused::invalid("This is no offer of a peer connection."))?;
         let (live, basis) = self.room_for(principal, account, role, target, reason).await?;
         // Two copies of one offer at the same time must not become two peers.
-        let _turn = self.shell.peers.turn(account, live.id).await;
+        let turn = self.shell.peers.turn(account, live.id).await;
         if let Some(answer) = self.shell.peers.repeated(account, live.id, &key) {
             return Ok(answer);
         }
@@ -51,7 +51,30 @@ impl Lab {
         let answer = self.answer(&live, (account, basis), deadline, sdp).await?;
         self.shell.peers.insert(owner, key, answer.clone());
         self.record_negotiated(live.id, account, &answer, offer_sha256);
+        drop(turn);
+        self.still_may(principal, live).await?;
         Ok(answer)
+    }
+
+    /// Looks once more, now that there is a peer to cut: who was suspended or taken off the guests while it was built was cut
+    /// before it was there.
+    async fn still_may(&self, principal: &Principal, live: Arc<LiveRoom>) -> Answer<()> {
+        let (room, here) = (live.id, Arc::clone(&live));
+        let Principal::Account { id: account, .. } = *principal else { return Ok(()) };
+        let looked = match self.person(principal).await {
+            Ok((account, role)) => self.may_watch(live, account, role).await.map(drop),
+            Err(refused) => Err(refused),
+        };
+        let Err(refused) = looked else { return Ok(()) };
+        if here.deadline().is_none() {
+            // That it is over is told and recorded by whoever ended it.
+            return Err(Refused::new(Reason::WindowClosed));
+        }
+        let is_suspended = refused.reason == Reason::Suspended;
+        let cause = if is_suspended { Cause::AccountSuspended } else { Cause::Cancelled };
+        let end = End { cause, at: self.shell.now_in(room), reason: None };
+        ending::end_for(&self.shell, room, account, end).await;
+        Err(refused)
     }
 
     /// The answer to an offer that restarts ICE of a connection that `owner` has: its network is another now. `None` when there

@@ -84,10 +84,19 @@ struct Register {
 
 async fn register(call: Call) -> Answer {
     let Register { slug, name, r#type, cameras, media } = call.json()?;
+    relayed(media)?;
     let cameras = if cameras.is_empty() { vec!["main".to_owned()] } else { cameras };
     let new = NewRobot { slug, name, robot_type: r#type, cameras, media };
     let id = call.api.lab.register_robot(&call.principal()?, new).await?;
     Ok(with_status(StatusCode::CREATED, &robot(&call, id).await?))
+}
+
+/// Rather a refusal than a robot whose media silently takes another path than its owner chose.
+fn relayed(media: MediaMode) -> Result<(), Problem> {
+    match media {
+        MediaMode::Relay => Ok(()),
+        MediaMode::Direct => Err(Problem::not_available("Media that does not pass through the server")),
+    }
 }
 
 /// What is left out stays as it is.
@@ -102,6 +111,7 @@ struct Update {
 async fn update(call: Call) -> Answer {
     let id = call.robot(call.param(0)).await?;
     let Update { name, r#type, cameras, media } = call.json()?;
+    relayed(media.unwrap_or_default())?;
     let changes = RobotChange { name, robot_type: r#type, cameras, media };
     call.api.lab.update_robot(&call.principal()?, id, changes).await?;
     Ok(ok(&robot(&call, id).await?))

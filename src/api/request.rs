@@ -180,17 +180,18 @@ where
         }
         Ok(bytes.freeze())
     };
-    let bytes = tokio::time::timeout(timeout, collect).await.map_err(|_| Problem {
+    tokio::time::timeout(timeout, collect).await.map_err(|_| Problem {
         status: StatusCode::REQUEST_TIMEOUT,
         ..Problem::invalid("The body did not arrive in time.")
-    })??;
-    if !bytes.is_empty() && !is_json(headers) {
-        return Err(Problem::because(
-            Reason::UnsupportedMediaType,
-            "Bodies are JSON here: application/json.",
-        ));
+    })?
+}
+
+/// Refuses a body that says of itself that it is something else.
+pub(super) fn check_json(headers: &HeaderMap, body: &Bytes) -> Result<(), Problem> {
+    if body.is_empty() || is_json(headers) {
+        return Ok(());
     }
-    Ok(bytes)
+    Err(Problem::because(Reason::UnsupportedMediaType, "Bodies are JSON here: application/json."))
 }
 
 /// Whether the body may be JSON; where nothing is said, it may.

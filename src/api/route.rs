@@ -128,6 +128,11 @@ impl Route {
         self
     }
 
+    /// False for what is announced only.
+    pub(super) fn is_there(&self) -> bool {
+        !self.about.summary.is_empty()
+    }
+
     /// Whether it changes nothing, so that auditors may call it.
     pub(super) fn reads(&self) -> bool {
         self.method == Method::GET

@@ -23,7 +23,7 @@ use crate::api::listener::{Place, TurnedAway, Via};
 use crate::api::metrics::Metrics;
 use crate::api::origin::{Origins, Verdict, expose};
 use crate::api::proxies::Proxies;
-use crate::api::request::{Call, read_body};
+use crate::api::request::{Call, check_json, read_body};
 use crate::api::route::{Found, Matched};
 use crate::api::trace::{Routed, Trace};
 use crate::api::{Api, idempotency, table};
@@ -201,6 +201,9 @@ where
     let Matched { route, params, path } = matched;
     let who = api.auth.admit(&route, &headers, via).await?;
     let body = read_body(&headers, body, api.body_bytes, api.body_timeout).await?;
+    if route.is_there() {
+        check_json(&headers, &body)?;
+    }
     idempotency::once(&route, &headers, &path, Call { api, who, via, params, query, body }).await
 }
 

@@ -75,11 +75,19 @@ impl Secrets {
 #[derive(Clone, Debug)]
 pub struct OneTimeLinks {
     writer: Writer,
+    readers: SqlitePool,
 }
 
 impl OneTimeLinks {
-    pub(super) fn new(writer: Writer) -> Self {
-        Self { writer }
+    pub(super) fn new(writer: Writer, readers: SqlitePool) -> Self {
+        Self { writer, readers }
+    }
+
+    /// What a link is for, without using it up. `None` when it is unknown, used or expired.
+    pub async fn purpose(&self, hash: &str, now: DateTime<Utc>) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT purpose FROM one_time_links WHERE hash = ? AND expires_at > ?";
+        let purpose = sqlx::query_scalar(sql).bind(hash).bind(now.timestamp_micros());
+        Ok(purpose.fetch_optional(&self.readers).await?)
     }
 
     /// `purpose` says what the link is for; `account` whose it is, where there is one already.

@@ -207,7 +207,7 @@ impl Log {
     }
 
     pub fn one_time_links(&self) -> OneTimeLinks {
-        OneTimeLinks::new(self.shared.writer.clone())
+        OneTimeLinks::new(self.shared.writer.clone(), self.shared.readers.clone())
     }
 
     /// Writes what waits, then closes the files and lets the folder go. Every handle is of no use afterwards.

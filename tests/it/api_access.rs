@@ -139,3 +139,22 @@ async fn a_robots_credential_opens_nothing_of_peoples() {
     assert_eq!(viewer.post("/whip/turtle", json!({})).await.refusal(), (403, "wrong_role"));
     app.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_announced_only_says_so() {
+    let app = TestApp::start().await;
+    let (admin, viewer) = (app.admin().await, app.viewer().await.client);
+    admin.robot("turtle", "turtlebot").await;
+    let offered = viewer.send_raw("POST", "/whep/turtle", "application/sdp", b"v=0\r\n".to_vec()).await;
+    assert_eq!(offered.refusal(), (422, "not_available"), "whatever kind of body it has");
+    for path in ["/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=3&transport=polling"] {
+        assert_eq!(app.anyone().get(path).await.refusal(), (422, "not_available"), "{path}");
+    }
+    assert_eq!(admin.client.get("/audit/proof/event/7").await.refusal(), (422, "not_available"));
+    let direct = json!({"slug": "d", "name": "D", "type": "turtlebot", "media": "direct"});
+    assert_eq!(admin.client.post("/admin/robots", direct).await.refusal(), (422, "not_available"));
+    let direct = Some(json!({"media": "direct"}));
+    let changed = admin.client.send("PATCH", "/admin/robots/turtle", direct).await;
+    assert_eq!(changed.refusal(), (422, "not_available"));
+    app.stop().await;
+}

@@ -58,6 +58,12 @@ async fn the_first_admin_comes_by_a_link_that_works_once() {
     let link = accounts.first_admin_link().await.expect("a link");
     let (other, token) = (accounts.first_admin_link().await.expect("a link"), token_of(&link.url));
     let body = |token: &str| json!({"token": token, "name": "Ada", "email": "ada@lab.example", "password": PASSWORD});
+    for (name, email) in [("Ada", "ada-at-lab"), (" ", "ada@lab.example"), ("Ada", "")] {
+        let slip = json!({"token": token, "name": name, "email": email, "password": PASSWORD});
+        assert_eq!(app.anyone().post("/auth/redeem", slip).await.refusal(), (422, "invalid"));
+    }
+    let nobody = app.anyone().post("/auth/redeem", json!({"token": token, "password": PASSWORD})).await;
+    assert_eq!(nobody.refusal(), (422, "invalid"), "a slip does not use the link up");
     let short = app.anyone().post("/auth/redeem", json!({"token": token, "password": "short"})).await;
     assert_eq!(short.refusal(), (422, "invalid"), "a link is not used up by a password that will not do");
     let reply = app.anyone().post("/auth/redeem", body(token)).await;
@@ -134,6 +140,9 @@ async fn admins_add_people_change_their_role_and_suspend_them() {
         app.anyone().post("/auth/login", json!({"email": "bo@lab.example", "password": PASSWORD})).await;
     assert_eq!(again.refusal(), (403, "suspended"));
     admin.client.send("PATCH", &path, Some(json!({"suspended": false}))).await;
+    let own = format!("/admin/users/{}", admin.id());
+    let demoted = admin.client.send("PATCH", &own, Some(json!({"role": "viewer"}))).await;
+    assert_eq!(demoted.refusal(), (409, "conflict"), "the lab keeps its admin");
     assert_eq!(bo.get("/auth/me").await.refusal(), (401, "bad_token"), "and stays so");
     app.stop().await;
 }

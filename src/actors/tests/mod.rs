@@ -7,5 +7,6 @@ mod crowd;
 mod guests;
 mod recovery;
 mod sessions;
+mod standing;
 mod steps;
 mod world;

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use curfew_domain::{AccountId, Reason, Role};
 use prometheus_client::metrics::counter::Counter;
 
-use crate::actors::{AccountState, Lab, Principal};
+use crate::actors::{AccountState, Lab, Principal, Recorded};
 use crate::api::ApiParts;
 use crate::api::auth::{random_secret, sha256_hex};
 use crate::api::dto::{Names, User};
@@ -85,16 +85,21 @@ impl Accounts {
 
     /// Creates a person and their account. Refuses an e-mail that another has with `conflict`.
     pub async fn create(&self, by: &Principal, new: NewAccount) -> Result<User, Problem> {
-        if self.people.by_email(&new.email).await?.is_some() {
-            return Err(PeopleError::EmailTaken.into());
-        }
-        NewPerson::check(&new.name, &new.email)?;
+        self.check_new(&new.name, &new.email).await?;
         let password_hash = self.passwords.hash(new.password).await?;
         // An account whose record is refused after all, or lost in a crash, opens nothing to anybody.
         let account_id = self.lab.register_account(Some(by), new.role).await?;
         let NewAccount { name, email, .. } = new;
         let person = NewPerson { account_id, name, email, password_hash, created_at: self.clock.wall() };
         Ok(user(self.people.create(person).await?, new.role, false))
+    }
+
+    async fn check_new(&self, name: &str, email: &str) -> Result<(), Problem> {
+        NewPerson::check(name, email)?;
+        match self.people.by_email(email).await? {
+            Some(_) => Err(PeopleError::EmailTaken.into()),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn meters(&self) -> SignInMeters {
@@ -244,10 +249,15 @@ impl Accounts {
     }
 
     /// Ends what the account watches and its connections, now.
-    pub(super) async fn suspend(&self, by: &Principal, id: AccountId, reason: &str) -> Result<(), Problem> {
-        self.lab.suspend(by, id, reason).await?;
+    pub(super) async fn suspend(
+        &self,
+        by: &Principal,
+        id: AccountId,
+        reason: &str,
+    ) -> Result<Recorded, Problem> {
+        let recorded = self.lab.suspend(by, id, reason).await?;
         self.roster.sign_out(id, SignOut::Suspended);
-        Ok(())
+        Ok(recorded)
     }
 
     /// A link to set a new password with.
@@ -279,7 +289,14 @@ impl Accounts {
         let unknown = || {
             Problem::because(Reason::BadToken, "This link is not valid, was used already, or has expired.")
         };
-        let link = self.links.take(&sha256_hex(token), self.clock.wall()).await?.ok_or_else(unknown)?;
+        let (hash, now) = (sha256_hex(token), self.clock.wall());
+        if self.links.purpose(&hash, now).await?.ok_or_else(unknown)? == FIRST_ADMIN {
+            let Some((name, email)) = &name_and_email else {
+                return Err(Problem::invalid("The first admin needs a `name` and an `email`."));
+            };
+            self.check_new(name, email).await?;
+        }
+        let link = self.links.take(&hash, now).await?.ok_or_else(unknown)?;
         let id = match (link.purpose.as_str(), link.account, name_and_email) {
             (PASSWORD_RESET, Some(id), _) => {
                 self.set_password(id, password).await?;

@@ -1,14 +1,15 @@
 //! The routes about people: `/auth/…` for themselves, `/admin/users` for admins.
 
 use chrono::{DateTime, Utc};
-use curfew_domain::{AccountId, Role};
+use curfew_domain::{AccountId, Reason, Role};
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NewAccount, OneTimeLink};
 use crate::actors::Principal;
-use crate::api::dto::User;
+use crate::api::admin::recorded;
+use crate::api::dto::{NotRecorded, User};
 use crate::api::error::Problem;
 use crate::api::listener::Via;
 use crate::api::request::{Call, Page, ok, with_status};
@@ -49,7 +50,8 @@ pub(in crate::api) fn admin_routes() -> Vec<Route> {
         Route::new(Method::PATCH, "/admin/users/{id}", Access::Admin, update)
             .about("Changes an account; what is left out stays")
             .takes::<Update>()
-            .gives::<User>(StatusCode::OK),
+            .gives::<User>(StatusCode::OK)
+            .gives::<NotRecorded>(StatusCode::ACCEPTED),
         Route::new(Method::POST, "/admin/users/{id}/reset-link", Access::Admin, reset_link)
             .about("Makes a link with which a person sets a new password")
             .gives::<Link>(StatusCode::CREATED),
@@ -91,7 +93,8 @@ struct Register {
 
 async fn register(call: Call) -> Answer {
     if !call.api.registration {
-        return Err(Problem::not_available("Registering yourself"));
+        let text = "People do not register themselves here. Ask an admin of this lab for an account.";
+        return Err(Problem::because(Reason::NotAvailable, text));
     }
     let Register { name, email, password } = call.json()?;
     let new = NewAccount { name, email, password, role: Role::Viewer };
@@ -183,7 +186,12 @@ async fn update(call: Call) -> Answer {
         lab.change_role(&by, id, role).await?;
     }
     match suspended {
-        Some(true) => accounts.suspend(&by, id, reason.as_deref().unwrap_or_default()).await?,
+        Some(true) => {
+            let suspended = accounts.suspend(&by, id, reason.as_deref().unwrap_or_default()).await?;
+            if let Some(response) = recorded(suspended) {
+                return Ok(response);
+            }
+        }
         Some(false) => lab.reinstate(&by, id).await?,
         None => {}
     }
