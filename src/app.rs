@@ -61,12 +61,24 @@ pub struct RunningApp {
 
 pub struct App;
 
+/// Says of a port that is taken what to do about it.
+fn taken(error: std::io::Error) -> std::io::Error {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => std::io::Error::new(
+            error.kind(),
+            "another program listens there; end it, or choose another port (0 takes a free one)",
+        ),
+        _ => error,
+    }
+}
+
 impl App {
     /// Starts a server: opens the log, brings sessions up to the present, and only then accepts connections.
     pub async fn start(config: Config, clock: SharedClock) -> anyhow::Result<RunningApp> {
         // The port first: one that is taken should not cost a recovery.
         let tcp = TcpListener::bind(config.listen)
             .await
+            .map_err(taken)
             .with_context(|| format!("cannot listen on {} (`listen`)", config.listen))?;
         let http_addr = tcp.local_addr()?;
         let base_url = config.base_url(http_addr);
@@ -115,6 +127,7 @@ impl Core {
         let projector = Projector::start(log.clone()).await?;
         let reads = projector.reads();
         let (media, media_events) = Media::start(media_config(config), Arc::clone(&clock))
+            .map_err(taken)
             .with_context(|| format!("cannot listen on {} (`media.listen`)", config.media.listen))?;
         let lab = Lab::start(LabParts {
             log: log.clone(),

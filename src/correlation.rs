@@ -3,6 +3,7 @@
 
 use std::future::Future;
 
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 tokio::task_local! {
@@ -19,6 +20,17 @@ pub fn current() -> Option<Uuid> {
     CURRENT.try_with(|id| *id).ok()
 }
 
+/// Does work of the present request that goes on when whoever asked has gone.
+pub fn spawn<F>(work: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    match current() {
+        Some(id) => tokio::spawn(within(id, work)),
+        None => tokio::spawn(work),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,5 +40,7 @@ mod tests {
         let id = Uuid::from_u128(7);
         assert_eq!(within(id, async { current() }).await, Some(id));
         assert_eq!(current(), None);
+        let spawned = within(id, async { spawn(async { current() }).await });
+        assert_eq!(spawned.await.expect("done"), Some(id));
     }
 }

@@ -55,8 +55,9 @@ pub struct TerminatedPeer {
     pub peer_id: PeerId,
     /// How long after it was due the last media packet was sent; 0 when none was sent late.
     pub lateness_us: u64,
-    pub packets: u64,
-    pub bytes: u64,
+    /// RTP and RTCP that was sent; `None` where nobody lived to count it.
+    pub packets: Option<u64>,
+    pub bytes: Option<u64>,
     /// For a process that died: the interval in which media stopped.
     pub stopped_between: Option<StoppedBetween>,
     /// How a viewer was served; `None` where the relay cannot tell.
@@ -81,7 +82,7 @@ pub struct PeerQuality {
 impl TerminatedPeer {
     /// A peer of which nothing is known but that it is gone.
     pub const fn silent(peer_id: PeerId) -> Self {
-        Self { peer_id, lateness_us: 0, packets: 0, bytes: 0, stopped_between: None, quality: None }
+        Self { peer_id, lateness_us: 0, packets: None, bytes: None, stopped_between: None, quality: None }
     }
 }
 

@@ -117,7 +117,12 @@ pub(crate) fn reason() -> String {
 }
 
 pub(crate) fn report(number: u128, lateness_us: u64) -> TerminatedPeer {
-    TerminatedPeer { lateness_us, packets: 10, bytes: 1_000, ..TerminatedPeer::silent(peer(number)) }
+    TerminatedPeer {
+        lateness_us,
+        packets: Some(10),
+        bytes: Some(1_000),
+        ..TerminatedPeer::silent(peer(number))
+    }
 }
 
 pub(crate) fn request(number: u128, from: i64, to: i64) -> SlotRequest {

@@ -21,8 +21,9 @@ pub struct PeerRow {
     pub due_at: DateTime<Utc>,
     pub lateness_us: u64,
     pub recorded_late_us: u64,
-    pub packets: u64,
-    pub bytes: u64,
+    /// `None` where nobody lived to count them.
+    pub packets: Option<u64>,
+    pub bytes: Option<u64>,
     pub stopped_between: Option<StoppedBetween>,
     /// How a viewer was served; `None` where it was not measured.
     #[serde(default)]
@@ -47,7 +48,7 @@ pub struct SessionRow {
     pub refused: u32,
     pub peers_opened: u32,
     pub peers_terminated: u32,
-    /// Over all terminated peers.
+    /// Over all terminated peers that were counted.
     pub max_lateness_us: u64,
     pub packets: u64,
     pub bytes: u64,
@@ -155,8 +156,8 @@ impl SessionRow {
         };
         self.peers_terminated += 1;
         self.max_lateness_us = self.max_lateness_us.max(*lateness_us);
-        self.packets = self.packets.saturating_add(*packets);
-        self.bytes = self.bytes.saturating_add(*bytes);
+        self.packets = self.packets.saturating_add(packets.unwrap_or_default());
+        self.bytes = self.bytes.saturating_add(bytes.unwrap_or_default());
         if self.terminated.len() < KEPT_PEERS {
             self.terminated.push(PeerRow {
                 peer_id: *peer_id,

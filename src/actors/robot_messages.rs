@@ -128,13 +128,23 @@ impl Handler<RobotOffer> for Keeper<RobotSide> {
             let answer = shell.media.answer(spec, sdp).await?;
             Ok(Negotiated { peer, robot, sdp: answer.sdp, candidates: answer.candidates })
         };
-        Box::pin(answering.into_actor(self).map(move |answer: Answer<Negotiated>, keeper, _| {
-            let answer = answer?;
-            keeper.shell.peers.insert(Owner::Robot { robot, connection }, key, answer.clone());
-            if let Some(until) = keeper.kind.asked_until.filter(|until| *until != deadline) {
-                keeper.shell.media.set_robot_deadline(robot, until);
+        Box::pin(answering.into_actor(self).then(move |answer: Answer<Negotiated>, keeper, _| {
+            let shell = Arc::clone(&keeper.shell);
+            // While it was built, its connection may have been replaced or let go, and its session have ended.
+            let still_may = keeper.kind.may_publish(connection, shell.clock.boot());
+            if let (Ok(answer), Ok(until)) = (&answer, &still_may) {
+                shell.peers.insert(Owner::Robot { robot, connection }, key, answer.clone());
+                if *until != deadline {
+                    shell.media.set_robot_deadline(robot, *until);
+                }
             }
-            Ok(answer)
+            let settled = async move {
+                if still_may.is_err() && answer.is_ok() {
+                    shell.media.close_peer(peer, None).await;
+                }
+                answer.and_then(|answer| still_may.map(|_| answer))
+            };
+            settled.into_actor(keeper)
         }))
     }
 }

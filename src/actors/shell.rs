@@ -232,8 +232,8 @@ impl Shell {
         TerminatedPeer {
             peer_id: report.peer,
             lateness_us: u64::try_from(report.lateness.as_micros()).unwrap_or(u64::MAX),
-            packets: report.packets,
-            bytes: report.bytes,
+            packets: Some(report.packets),
+            bytes: Some(report.bytes),
             stopped_between: None,
             quality: report.stats.as_ref().map(quality),
         }

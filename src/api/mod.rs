@@ -173,7 +173,7 @@ fn later() -> Vec<Route> {
         not_yet(Method::GET, "/audit/proof/{what}", Access::Audit, "The audit"),
         not_yet(Method::GET, "/audit/proof/{what}/{which}", Access::Audit, "The audit"),
         not_yet(Method::GET, "/audit/export", Access::Audit, "The audit"),
-        // Its clients ask for words that they show before they have a token to send.
+        // Its clients come here before they send a token.
         not_yet(Method::GET, "/socket.io/", Access::Public, "Socket.IO"),
         not_yet(Method::POST, "/socket.io/", Access::Public, "Socket.IO"),
     ]

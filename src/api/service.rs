@@ -204,7 +204,15 @@ where
     if route.is_there() {
         check_json(&headers, &body)?;
     }
-    idempotency::once(&route, &headers, &path, Call { api, who, via, params, query, body }).await
+    let call = Call { api, who, via, params, query, body };
+    // A client that goes away ends its connection's task: what it asked for is not to stop halfway.
+    let done = correlation::spawn(async move { idempotency::once(&route, &headers, &path, call).await });
+    done.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request was not carried out to its end");
+        Err(Problem::unavailable(
+            "The server could not finish this. Please look whether it was done, and try again.",
+        ))
+    })
 }
 
 async fn recover(rejection: Rejection) -> Result<Response, Infallible> {

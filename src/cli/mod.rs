@@ -107,9 +107,17 @@ mod tests {
         let mut line = Line::command();
         line.build();
         line.clone().debug_assert();
-        for command in line.get_subcommands().filter(|command| command.get_name() != "help") {
+        let mut commands: Vec<_> = line.get_subcommands().collect();
+        while let Some(command) = commands.pop() {
+            if command.get_name() == "help" {
+                continue;
+            }
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("curfew "), "{} has no example", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{}: {}", command.get_name(), argument.get_id());
+            }
+            commands.extend(command.get_subcommands());
         }
     }
 

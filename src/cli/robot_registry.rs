@@ -29,10 +29,14 @@ pub(super) struct RobotRegistryArgs {
 #[derive(Debug, Subcommand)]
 enum RegistryCommand {
     /// Register a robot
+    #[command(
+        after_help = "Example:\n  curfew robot-registry add --slug turtle-1 --name 'Turtle 1' --type turtlebot --camera front --camera arm"
+    )]
     Add {
         /// A short unique name for addresses and files
         #[arg(long)]
         slug: String,
+        /// What people read
         #[arg(long)]
         name: String,
         /// What people book when any robot of a kind will do
@@ -46,12 +50,16 @@ enum RegistryCommand {
         json: bool,
     },
     /// List the robots
+    #[command(after_help = "Example:\n  curfew robot-registry list --json")]
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Give a robot a credential, shown or written this once, or revoke one
+    #[command(
+        after_help = "Examples:\n  curfew robot-registry credential turtle-1 --token-file turtle-1.token\n  curfew robot-registry credential turtle-1 --revoke ID"
+    )]
     Credential {
         /// The robot's slug or id
         robot: String,

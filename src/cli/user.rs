@@ -36,11 +36,15 @@ enum RoleArg {
 #[derive(Debug, Subcommand)]
 enum UserCommand {
     /// Add a person; without --password-file a password is made and printed this once
+    #[command(after_help = "Example:\n  curfew user add --name Ada --email ada@example.org --role admin")]
     Add {
+        /// What others read of the person
         #[arg(long)]
         name: String,
+        /// What the person signs in with
         #[arg(long)]
         email: String,
+        /// What the person may do
         #[arg(long, value_enum, default_value = "viewer")]
         role: RoleArg,
         /// A file whose first line is the password
@@ -51,19 +55,25 @@ enum UserCommand {
         json: bool,
     },
     /// List everybody
+    #[command(after_help = "Example:\n  curfew user list --json")]
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Change what a person may do
+    #[command(after_help = "Example:\n  curfew user set-role ada@example.org auditor")]
     SetRole {
         /// The person's e-mail or id
         who: String,
+        /// What the person may do from now on
         #[arg(value_enum)]
         role: RoleArg,
     },
     /// Suspend a person: what they watch ends now, what they booked is cancelled
+    #[command(
+        after_help = "Examples:\n  curfew user suspend ada@example.org --reason 'left the lab'\n  curfew user suspend ada@example.org --undo"
+    )]
     Suspend {
         /// The person's e-mail or id
         who: String,
@@ -75,6 +85,7 @@ enum UserCommand {
         undo: bool,
     },
     /// Print a one-time link by which a person sets a new password
+    #[command(after_help = "Example:\n  curfew user reset-password ada@example.org")]
     ResetPassword {
         /// The person's e-mail or id
         who: String,
@@ -146,6 +157,9 @@ fn list(users: &[Value], json: bool) -> anyhow::Result<()> {
 async fn change(folder: &DataFolder, who: &str, body: &Value) -> anyhow::Result<()> {
     let id = find(folder, who).await?;
     let user = folder.request(Method::PATCH, &format!("/admin/users/{id}"), Some(body)).await?;
+    if user["recorded"] == false {
+        return Ok(output::line("done at once; it is recorded when the log can be written")?);
+    }
     let suspended = if user["suspended"] == true { ", suspended" } else { "" };
     Ok(output::line(format!("{} is {}{suspended}", text(&user, "email")?, text(&user, "role")?))?)
 }

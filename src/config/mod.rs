@@ -70,7 +70,7 @@ pub enum ConfigError {
     #[error("the configuration file {} cannot be read: {reason}", path.display())]
     Unreadable { path: PathBuf, reason: String },
     #[error("configuration: {0}")]
-    Malformed(Box<figment::Error>),
+    Malformed(String),
     #[error("configuration: `{key}` {problem}")]
     Invalid { key: &'static str, problem: String },
 }
@@ -88,6 +88,12 @@ pub struct Flags {
     pub public_url: Option<String>,
 }
 
+/// An error as figment tells it, without its own notions of profiles and sources.
+fn in_words(error: &figment::Error, file: Option<&Path>) -> String {
+    let file = file.map(|file| file.display().to_string()).unwrap_or_default();
+    error.to_string().replace("\"default.", "\"").replace("TOML source string", &file)
+}
+
 impl Config {
     /// Reads the configuration of this process. A `file` that is named has to exist.
     pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Self, ConfigError> {
@@ -103,7 +109,7 @@ impl Config {
             .merge(Env::prefixed("CURFEW_").filter(|name| is_known(name.as_str())).split("__"))
             .merge(Serialized::defaults(flags))
             .extract()
-            .map_err(|error| ConfigError::Malformed(Box::new(error)))?;
+            .map_err(|error| ConfigError::Malformed(in_words(&error, file)))?;
         config.validate()?;
         Ok(config)
     }

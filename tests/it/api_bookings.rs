@@ -3,6 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use curfew::protocol::millis;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::support::{Person, TestApp};
 
@@ -205,5 +207,38 @@ async fn ids_that_name_nothing_are_not_found() {
             "{id}"
         );
     }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_asked_for_by_who_goes_away_is_done_and_told_again() {
+    let app = TestApp::start().await;
+    let (admin, viewer) = (app.admin().await, app.viewer().await);
+    admin.robot("turtle", "turtlebot").await;
+    let window = window(60, 30);
+    let body = json!({"robot_id": "turtle", "starts_at": window.0, "ends_at": window.1});
+    let text = body.to_string();
+    let head = format!(
+        "POST /bookings HTTP/1.1\r\nhost: curfew\r\nauthorization: Bearer {}\r\nidempotency-key: gone\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        viewer.token,
+        text.len(),
+    );
+    let mut gone = TcpStream::connect(app.app.http_addr).await.expect("connected");
+    gone.write_all((head + &text).as_bytes()).await.expect("sent");
+    drop(gone);
+    let again = viewer.client.with_header("idempotency-key", "gone");
+    let mut told = again.post("/bookings", body.clone()).await;
+    // While it is being carried out, that is the answer.
+    for _ in 0..500 {
+        if told.status == 201 {
+            break;
+        }
+        assert_eq!(told.refusal(), (409, "conflict"));
+        told = again.post("/bookings", body.clone()).await;
+    }
+    assert_eq!((told.status, told.text("status")), (201, "confirmed"));
+    let all = viewer.client.get("/bookings").await;
+    assert_eq!(all.body["items"].as_array().map(Vec::len), Some(1), "and no second one");
     app.stop().await;
 }

@@ -54,8 +54,9 @@ pub enum RobotEvent {
         due_at: DateTime<Utc>,
         lateness_us: u64,
         recorded_late_us: u64,
-        packets: u64,
-        bytes: u64,
+        /// `None` where nobody lived to count them; logs of before say 0 then.
+        packets: Option<u64>,
+        bytes: Option<u64>,
         stopped_between: Option<StoppedBetween>,
     },
     SlotReserved {

@@ -327,8 +327,8 @@ fn publishing_ends_once_with_what_was_reported() {
             due_at: at(120),
             lateness_us: 7,
             recorded_late_us: 60_000_000,
-            packets: 10,
-            bytes: 1_000,
+            packets: Some(10),
+            bytes: Some(1_000),
             stopped_between: None,
         }])
         .when(end(report(1, 7)))

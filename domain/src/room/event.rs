@@ -59,8 +59,9 @@ pub enum RoomEvent {
         due_at: DateTime<Utc>,
         lateness_us: u64,
         recorded_late_us: u64,
-        packets: u64,
-        bytes: u64,
+        /// `None` where nobody lived to count them; logs of before say 0 then.
+        packets: Option<u64>,
+        bytes: Option<u64>,
         stopped_between: Option<StoppedBetween>,
         /// `None` in logs of before it was measured as well.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -63,7 +63,7 @@ fn closed(cause: Cause) -> E {
     }
 }
 
-fn terminated(number: u128, lateness_us: u64, packets: u64) -> E {
+fn terminated(number: u128, lateness_us: u64, packets: Option<u64>) -> E {
     E::PeerConnectionTerminated {
         peer_id: peer(number),
         who: by_holder(),
@@ -72,7 +72,7 @@ fn terminated(number: u128, lateness_us: u64, packets: u64) -> E {
         lateness_us,
         recorded_late_us: 60_000_000,
         packets,
-        bytes: packets * 100,
+        bytes: packets.map(|packets| packets * 100),
         stopped_between: None,
         quality: None,
     }
@@ -216,7 +216,7 @@ fn a_peer_belongs_to_a_participant_and_opens_once() {
 fn closing_terminates_every_peer_with_its_report_or_the_default() {
     watched()
         .when(close(Cause::WindowClosed, vec![report(2, 5), report(7, 1)], KNOWN))
-        .then(&[terminated(1, 9, 0), terminated(2, 5, 10), closed(Cause::WindowClosed)])
+        .then(&[terminated(1, 9, None), terminated(2, 5, Some(10)), closed(Cause::WindowClosed)])
         .when(close(Cause::Cancelled, vec![report(1, 5)], KNOWN))
         .then_nothing()
         .when(late_report(1))
@@ -227,9 +227,9 @@ fn closing_terminates_every_peer_with_its_report_or_the_default() {
 fn a_report_that_is_awaited_comes_after_the_close_once() {
     let closed = watched()
         .when(close(Cause::WindowClosed, vec![report(1, 0)], Unreported::Await))
-        .then(&[terminated(1, 0, 10), closed(Cause::WindowClosed)]);
+        .then(&[terminated(1, 0, Some(10)), closed(Cause::WindowClosed)]);
     assert_eq!(closed.state().peers().count(), 1);
-    closed.when(late_report(2)).then(&[terminated(2, 3, 10)]).when(late_report(2)).then_nothing();
+    closed.when(late_report(2)).then(&[terminated(2, 3, Some(10))]).when(late_report(2)).then_nothing();
 }
 
 #[test]
@@ -257,8 +257,8 @@ fn leaving_ends_the_leavers_peers_and_control_only() {
         .and(C::GrantControl { to: holder(), by: by_holder(), now: at(62) })
         .when(leave.clone())
         .then(&[
-            terminated(1, 0, 10),
-            terminated(2, 9, 0),
+            terminated(1, 0, Some(10)),
+            terminated(2, 9, None),
             E::ControlReleased { account_id: holder(), at: at(121) },
             E::ParticipantLeft { account_id: holder(), cause: Cause::WindowClosed, at: at(121) },
         ])

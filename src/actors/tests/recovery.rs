@@ -50,12 +50,16 @@ async fn after_a_crash_what_passed_is_closed_first_and_what_is_open_goes_on() {
         .iter()
         .filter_map(|fact| match fact {
             Fact::Room(RoomEvent::PeerConnectionTerminated {
-                cause, lateness_us, stopped_between, ..
-            }) => Some((*cause, *lateness_us, *stopped_between)),
+                cause,
+                lateness_us,
+                packets,
+                stopped_between,
+                ..
+            }) => Some((*cause, *lateness_us, *packets, *stopped_between)),
             _ => None,
         })
         .collect();
-    assert_eq!(terminated, [(Cause::ServerStopped, 0, stopped); 2]);
+    assert_eq!(terminated, [(Cause::ServerStopped, 0, None, stopped); 2], "nobody knows how much they got");
     let closed = |fact: &Fact| match fact {
         Fact::Room(RoomEvent::Closed { cause, due_at, .. }) => Some((*cause, *due_at)),
         _ => None,

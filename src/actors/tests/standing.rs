@@ -1,6 +1,6 @@
 //! Whoever loses what let them in is out, however busy they are with coming back.
 
-use std::sync::Arc;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use curfew_domain::{BookingId, Fact, Reason, RobotId, Role, RoomEvent};
@@ -8,6 +8,9 @@ use curfew_domain::{BookingId, Fact, Reason, RobotId, Role, RoomEvent};
 use super::sessions::viewer_offer;
 use super::world::{World, account};
 use crate::actors::{OfferTarget, Principal};
+use crate::protocol::ServerMessage;
+
+const ROBOT_OFFER: &str = include_str!("../../../fuzz/corpus/offers/robot.sdp");
 
 /// An open session of somebody else's, its robot's slug for a name.
 async fn session(world: &World) -> (RobotId, Principal, BookingId) {
@@ -32,23 +35,37 @@ fn is_in_a_room(world: &World, who: &Principal) -> bool {
     world.lab.shell.rooms.all().iter().any(|room| room.has(account(who)))
 }
 
+/// Takes something from somebody who is in and goes on negotiating.
+async fn taken_while_negotiating(world: &World, who: &Principal, taking: impl Future<Output = ()>) {
+    let stop = AtomicBool::new(false);
+    let taken = async {
+        let is_in = |fact: &Fact| match fact {
+            Fact::Room(RoomEvent::PeerConnectionOpened { who: whose, .. }) => {
+                (whose.account() == Some(account(who))).then_some(())
+            }
+            _ => None,
+        };
+        world.until(is_in).await;
+        taking.await;
+        stop.store(true, Ordering::Release);
+    };
+    tokio::join!(insistent(world, who, &stop), taken);
+}
+
+/// So that chance does not let a test pass that should not.
+const OFTEN: usize = 8;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_suspended_guest_who_is_negotiating_is_out() {
     let world = World::new().await;
     let (_, holder, booking) = session(&world).await;
-    for _ in 0..8 {
+    for _ in 0..OFTEN {
         let guest = world.viewer().await;
         world.lab.invite_guest(&holder, booking, account(&guest)).await.expect("the holder may");
-        let stop = Arc::new(AtomicBool::new(false));
         let suspended = async {
-            let admitted = |fact: &Fact| {
-                matches!(fact, Fact::Room(RoomEvent::PeerConnectionOpened { who, .. }) if who.account() == Some(account(&guest))).then_some(())
-            };
-            world.until(admitted).await;
             world.lab.suspend(&world.admin, account(&guest), "misuse").await.expect("an admin may");
-            stop.store(true, Ordering::Release);
         };
-        tokio::join!(insistent(&world, &guest, &stop), suspended);
+        taken_while_negotiating(&world, &guest, suspended).await;
         assert!(!is_in_a_room(&world, &guest), "a suspended account watches on");
     }
 }
@@ -57,23 +74,20 @@ async fn a_suspended_guest_who_is_negotiating_is_out() {
 async fn a_removed_guest_who_is_negotiating_is_out() {
     let world = World::new().await;
     let (_, holder, booking) = session(&world).await;
-    for _ in 0..8 {
+    for _ in 0..OFTEN {
         let guest = world.viewer().await;
         world.lab.invite_guest(&holder, booking, account(&guest)).await.expect("the holder may");
-        let stop = Arc::new(AtomicBool::new(false));
         let removed = async {
-            let admitted = |fact: &Fact| {
-                matches!(fact, Fact::Room(RoomEvent::PeerConnectionOpened { who, .. }) if who.account() == Some(account(&guest))).then_some(())
-            };
-            world.until(admitted).await;
             world.lab.remove_guest(&holder, booking, account(&guest)).await.expect("the holder may");
-            let left = |fact: &Fact| {
-                matches!(fact, Fact::Room(RoomEvent::ParticipantLeft { account_id, .. }) if *account_id == account(&guest)).then_some(())
+            let left = |fact: &Fact| match fact {
+                Fact::Room(RoomEvent::ParticipantLeft { account_id, .. }) => {
+                    (*account_id == account(&guest)).then_some(())
+                }
+                _ => None,
             };
             world.until(left).await;
-            stop.store(true, Ordering::Release);
         };
-        tokio::join!(insistent(&world, &guest, &stop), removed);
+        taken_while_negotiating(&world, &guest, removed).await;
         assert!(!is_in_a_room(&world, &guest), "a removed guest watches on");
     }
 }
@@ -114,4 +128,23 @@ async fn nobody_takes_their_own_rights_away() {
     assert_eq!(demoted.expect_err("oneself").reason, Reason::Conflict);
     world.lab.change_role(&world.admin, own, Role::Admin).await.expect("nothing is taken");
     world.lab.change_role(&Principal::System, own, Role::Viewer).await.expect("by whoever owns the data");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_robot_without_its_credential_publishes_no_longer() {
+    let world = World::new().await;
+    let (robot, ..) = session(&world).await;
+    for _ in 0..OFTEN {
+        let (principal, mut side) = world.connect(robot).await;
+        let Principal::Robot { credential, .. } = principal else { panic!("a robot") };
+        side.next(|message| matches!(message, ServerMessage::Publish(_)).then_some(())).await;
+        let offer = || world.lab.robot_offer(robot, side.id, ROBOT_OFFER.to_owned());
+        offer().await.expect("it was asked to");
+        let offering = async { while offer().await.is_ok() {} };
+        let revoked = async {
+            world.lab.revoke_credential(&world.admin, robot, credential).await.expect("an admin may");
+        };
+        tokio::join!(offering, revoked);
+        assert_eq!(world.lab.shell.media.stats().await.publishers, 0);
+    }
 }

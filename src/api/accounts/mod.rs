@@ -94,6 +94,11 @@ impl Accounts {
         Ok(user(self.people.create(person).await?, new.role, false))
     }
 
+    /// Counts what costs a password's work and needs none: as many as wrong passwords are heard from one address.
+    pub(super) fn attempt(&self, email: &str, from: Option<IpAddr>) -> Result<(), Problem> {
+        self.attempts.begin(from, email, self.clock.boot())
+    }
+
     async fn check_new(&self, name: &str, email: &str) -> Result<(), Problem> {
         NewPerson::check(name, email)?;
         match self.people.by_email(email).await? {
@@ -291,6 +296,9 @@ impl Accounts {
         };
         let (hash, now) = (sha256_hex(token), self.clock.wall());
         if self.links.purpose(&hash, now).await?.ok_or_else(unknown)? == FIRST_ADMIN {
+            if self.has_admin().await? {
+                return Err(unknown());
+            }
             let Some((name, email)) = &name_and_email else {
                 return Err(Problem::invalid("The first admin needs a `name` and an `email`."));
             };

@@ -1,5 +1,7 @@
 //! The routes about people: `/auth/…` for themselves, `/admin/users` for admins.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 use curfew_domain::{AccountId, Reason, Role};
 use http::{Method, StatusCode};
@@ -77,11 +79,15 @@ fn signed_in((access_token, user): (String, User)) -> SignedIn {
 
 async fn login(call: Call) -> Answer {
     let Login { email, password } = call.json()?;
-    let from = match call.via {
+    Ok(ok(&signed_in(call.api.accounts.sign_in(&email, password, address(&call)).await?)))
+}
+
+/// Where somebody who is not signed in asks from; none for who owns the data folder.
+fn address(call: &Call) -> Option<IpAddr> {
+    match call.via {
         Via::Network(client) => Some(client),
         Via::DataFolder => None,
-    };
-    Ok(ok(&signed_in(call.api.accounts.sign_in(&email, password, from).await?)))
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -97,6 +103,7 @@ async fn register(call: Call) -> Answer {
         return Err(Problem::because(Reason::NotAvailable, text));
     }
     let Register { name, email, password } = call.json()?;
+    call.api.accounts.attempt(&email, address(&call))?;
     let new = NewAccount { name, email, password, role: Role::Viewer };
     let user = call.api.accounts.create(&Principal::System, new).await?;
     Ok(with_status(StatusCode::CREATED, &user))

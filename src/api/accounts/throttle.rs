@@ -132,7 +132,7 @@ impl<K: Eq + Hash> Counter<K> {
 
 fn refused(since: BootInstant, now: BootInstant) -> Problem {
     let after = WINDOW.saturating_sub(now.saturating_since(since));
-    Problem::rate_limited("Too many wrong passwords. Please wait a minute.", after)
+    Problem::rate_limited("Too many attempts. Please wait a minute.", after)
 }
 
 fn pair(from: Option<IpAddr>, email: &str) -> Pair {

@@ -49,7 +49,9 @@ impl Database {
                 database.position = position;
             }
             Err(reason) => {
-                tracing::info!(%reason, "making the read models anew");
+                if log.folder().projections_file().exists() {
+                    tracing::info!(%reason, "making the read models anew");
+                }
                 database.make_anew(log).await?;
             }
         }
