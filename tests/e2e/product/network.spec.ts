@@ -2,7 +2,7 @@ import { expect, test, type Page } from '@playwright/test';
 import { connections, watchConnections } from '../support/connections.js';
 import { signedIn } from '../support/console.js';
 import { Demo } from '../support/demo.js';
-import { Wire } from '../support/wire.js';
+import { Line } from '../support/line.js';
 
 let demo: Demo;
 test.beforeAll(async () => {
@@ -36,14 +36,14 @@ test('a new network restarts ICE: the same connection goes on, and so does the p
 });
 
 test('after five seconds without a network the picture comes back by itself, and the page tells how it went', async ({ page }) => {
-  const wire = await Wire.to(demo.facts.url, page);
+  const line = await Line.to(demo.facts.url);
   try {
-    await watch(page, wire.url);
-    wire.cut();
+    await watch(page, line.url);
+    line.cut();
     const lostAt = Date.now();
     await expect(live(page)).toBeHidden();
     await page.waitForFunction((until) => Date.now() >= until, lostAt + OUTAGE_MS);
-    wire.mend();
+    line.mend();
     const backAt = Date.now();
     await expect(live(page)).toBeVisible();
     console.log(JSON.stringify({ outageMs: backAt - lostAt, pictureBackAfterMs: Date.now() - backAt }));
@@ -55,6 +55,6 @@ test('after five seconds without a network the picture comes back by itself, and
     await expect(viewer.getByRole('row', { name: /^Freezes/ })).toContainText(/none|s in all/);
     await expect(viewer.getByText(/Round trip to the server: \d+ ms/)).toBeVisible();
   } finally {
-    await wire.close();
+    line.close();
   }
 });

@@ -5,7 +5,7 @@ import { furnish } from '../support/pages.js';
 
 /** Writes docs/images/*.png, the pictures in the README and in docs/CONSOLE.md. */
 const FOLDER = '../../docs/images';
-const DESK = { width: 1180, height: 800 };
+const DESK = { width: 1240, height: 800 };
 const PHONE = { width: 360, height: 720 };
 
 let demo: Demo;
@@ -53,7 +53,7 @@ test('my bookings', async ({ page }) => {
 });
 
 test('the fleet', async ({ page }) => {
-  await page.setViewportSize({ ...DESK, height: 420 });
+  await page.setViewportSize({ ...DESK, height: 400 });
   await open(page, 'admin', 'admin/robots');
   await page.screenshot({ path: `${FOLDER}/fleet.png` });
 });
@@ -62,6 +62,7 @@ test('a phone', async ({ page }) => {
   await page.setViewportSize(PHONE);
   await page.emulateMedia({ colorScheme: 'dark' });
   await open(page, 'viewer', `calendar/${demo.facts.robots[1]?.id}`);
-  await choose(page);
+  await page.getByRole('button', { name: 'day after' }).click();
+  await page.locator('.cal-block.free').nth(8).click();
   await page.screenshot({ path: `${FOLDER}/phone.png` });
 });

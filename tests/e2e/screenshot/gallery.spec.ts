@@ -1,6 +1,6 @@
 import { test } from '@playwright/test';
 import { Demo } from '../support/demo.js';
-import { furnish, leave, PAGES, visit } from '../support/pages.js';
+import { furnish, leave, PAGES, strain, visit } from '../support/pages.js';
 
 /** Writes a picture of every page and of what opens on it to target/gallery, for somebody to look at. */
 const FOLDER = '../../target/gallery';
@@ -10,6 +10,7 @@ let demo: Demo;
 test.beforeAll(async () => {
   demo = await Demo.start(40);
   await furnish(demo);
+  await strain(demo);
 });
 test.afterAll(() => demo?.stop());
 

@@ -122,3 +122,12 @@ export async function furnish(demo: Demo): Promise<void> {
     }
   }
 }
+
+/** Adds a robot and a person with names that a page has to find room for. */
+export async function strain(demo: Demo): Promise<void> {
+  const admin = await person(demo, demo.account('admin'));
+  const long = 'Mobile manipulator with the blue gripper and the second wrist camera';
+  await admin.ask('/admin/robots', { slug: 'manipulator-with-the-blue-gripper', name: long, type: 'mobile_manipulator', cameras: ['wrist', 'base'] });
+  const name = 'Dr. Maximiliane Freifrau von Hohenstein-Rabenau';
+  await admin.ask('/admin/users', { name, email: 'maximiliane.von.hohenstein-rabenau@robotics.example.org', password: 'a long enough password', role: 'viewer' });
+}

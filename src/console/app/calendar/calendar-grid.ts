@@ -85,11 +85,8 @@ export class CalendarGrid extends LitElement {
     const { zone } = this.times;
     const today = date === localTime(zone, this.now).date;
     const noon = Date.parse(`${date}T12:00:00Z`);
-    return html`
-      <div class="cal-head ${today && this.view === 'week' ? 'today' : ''}">
-        ${this.view === 'week' ? shortDay(noon, 'UTC') : target.name}
-      </div>
-    `;
+    const name = this.view === 'week' ? shortDay(noon, 'UTC') : target.name;
+    return html`<div class="cal-head ${today && this.view === 'week' ? 'today' : ''}" title=${name}><span>${name}</span></div>`;
   }
 
   #hours() {

@@ -81,7 +81,6 @@ export class AdminRobotsPage extends LoadingPage {
   #maintain(robot: Robot): void {
     const body = html`
       <p>Nobody can book ${robot.name} meanwhile. Bookings in the way are cancelled, and a running session ends when it begins.</p>
-      <label>From <input name="from" type="datetime-local" /><small>Empty: from now. By the clock here.</small></label>
       <label>
         For
         <select name="minutes">
@@ -91,6 +90,7 @@ export class AdminRobotsPage extends LoadingPage {
           <option value="">until I end it</option>
         </select>
       </label>
+      <label>From <input name="from" type="datetime-local" /><small>Empty: from now. By your own clock.</small></label>
       ${reasonField('shown to those whose booking it takes')}
     `;
     this.ask({

@@ -239,7 +239,7 @@ export const viewerStyles = css`
   @media (max-width: 34rem) {
     .strip {
       display: grid;
-      align-items: end;
+      align-items: start;
       grid-template-columns: repeat(2, minmax(0, 1fr));
     }
     .buttons {
