@@ -188,7 +188,10 @@ mod tests {
     #[tokio::test]
     async fn how_a_program_ends_is_told_in_words() {
         assert_eq!(run_program(Path::new("/bin/true"), PROGRAM_WITHIN).await, Ok(()));
-        assert_eq!(run_program(Path::new("/bin/false"), PROGRAM_WITHIN).await, Err("exit status: 1".to_owned()));
+        assert_eq!(
+            run_program(Path::new("/bin/false"), PROGRAM_WITHIN).await,
+            Err("exit status: 1".to_owned())
+        );
         let missing = run_program(Path::new("/nowhere/halt"), PROGRAM_WITHIN).await.expect_err("missing");
         assert!(missing.starts_with("it cannot be started: "), "{missing}");
     }

@@ -14,11 +14,13 @@ const RISE_EVERY: Duration = Duration::from_secs(1);
 /// So many times of what is sent, and the limit limits nothing.
 const FORGET_ABOVE: u64 = 2;
 
-/// A receiver has seen no more than it was sent, so what it says it can receive is never much more than that (one and a
-/// half times in libwebrtc), and it follows a picture that begins to move by 8 % a second. From this many fifths of the rate on it is
-/// the source that sends little, and only by falling, by more than so many per cent, does it say that the path is full.
+/// A receiver has seen no more than it was sent, so what it says it can receive is never much more than that (one and a half
+/// times in libwebrtc), begins with that, and follows a picture that begins to move by 8 % a second. From this many fifths of the
+/// rate on it is the source that sends little, and only by falling, by more than so many per cent, does it say that the path is full.
 const LIMITS_BELOW_FIFTHS: u64 = 6;
 const FALL: u64 = 3;
+/// Less than this fits every path worth watching over, and is so little that a delay anywhere looks like a full path.
+const LITTLE_BPS: u64 = 200_000;
 /// How slowly the usual rate follows the present one.
 const USUAL_OVER: u64 = 4;
 
@@ -39,10 +41,12 @@ impl Estimate {
     pub(super) fn heard(&mut self, bps: u64, sent_bps: u64) {
         let before = self.usual_bps.unwrap_or(sent_bps);
         self.usual_bps = Some((before * (USUAL_OVER - 1)).saturating_add(sent_bps) / USUAL_OVER);
-        let is_fall = self.said_bps.replace(bps).is_none_or(|said| bps < said - said / 100 * FALL);
+        let is_fall = self.said_bps.replace(bps).is_some_and(|said| bps < said - said / 100 * FALL);
         // A second that is not like the usual says nothing: a key frame's is one, and so is a lost camera's.
-        let is_full = bps.saturating_mul(5) < before.min(sent_bps) * LIMITS_BELOW_FIFTHS;
-        let is_limited = is_full && (is_fall || self.received_bps.is_some());
+        let rate = before.min(sent_bps);
+        let is_full = bps.saturating_mul(5) < rate * LIMITS_BELOW_FIFTHS;
+        let begins = is_fall && rate >= LITTLE_BPS;
+        let is_limited = is_full && (begins || self.received_bps.is_some());
         self.received_bps = Some(bps).filter(|_| is_limited);
     }
 
@@ -134,6 +138,8 @@ mod tests {
     fn what_a_viewer_says_is_its_limit_and_never_under_the_floor() {
         let mut estimate = Estimate::default();
         assert_eq!(estimate.limit(), None);
+        estimate.heard(1_000_000, 1_000_000);
+        assert_eq!(estimate.limit(), None, "what it says first is what it was sent");
         estimate.heard(700_000, 1_000_000);
         assert_eq!(estimate.limit(), Some(700_000));
         estimate.heard(3, 1_000_000);
@@ -164,6 +170,10 @@ mod tests {
     #[test]
     fn neither_a_key_frame_nor_a_picture_that_begins_to_move_is_taken_for_a_narrow_path() {
         let mut estimate = Estimate::default();
+        for (receivable, sent) in [(300_000, 60_000), (66_000, 66_000), (56_000, 66_000), (60_000, 300_000)] {
+            estimate.heard(receivable, sent);
+            assert_eq!(estimate.limit(), None, "{receivable} of {sent} as it begins");
+        }
         for sent in [77_000, 77_000, 300_000, 77_000, 77_000, 77_000, 0, 0, 0, 40_000, 300_000, 77_000] {
             estimate.heard(115_000, sent);
             assert_eq!(estimate.limit(), None, "{sent} of a still picture");

@@ -17,6 +17,9 @@ fn watched() -> World {
     world.connect(&[1, 2, 3, 4]);
     // 480 kbit/s: what a viewer says counts only while it is about what it is sent.
     world.film(1, 300, FRAME);
+    for viewer in [2, 3, 4] {
+        says(&mut world, viewer, 5_000_000.0);
+    }
     world
 }
 
@@ -35,7 +38,7 @@ fn told(world: &World) -> Option<u64> {
 #[test]
 fn the_slowest_viewer_that_holds_the_booking_decides() {
     let mut world = watched();
-    assert_eq!(told(&world), None, "nobody said anything");
+    assert_eq!(told(&world), None, "nobody is limited");
     says(&mut world, 4, 200_000.0);
     assert_eq!(told(&world), None, "others may fall behind");
     says(&mut world, 2, 400_000.0);
@@ -109,6 +112,7 @@ fn a_limit_counts_for_the_cameras_that_its_viewer_watches_and_the_robot_is_told_
         world.pass(Duration::from_millis(600));
         told(&world)
     };
+    assert_eq!((says(2, 5_000_000.0), says(3, 5_000_000.0)), (None, None));
     assert_eq!(says(2, 800_000.0), Some(800_000), "it watches both");
     assert_eq!(says(3, 300_000.0), Some(600_000), "it takes 300 kbit/s of each camera");
     assert_eq!(says(3, 450_000.0), Some(800_000), "the other is the slower one again");
