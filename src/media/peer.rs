@@ -71,6 +71,8 @@ pub(super) struct Peer {
     outbox: Outbox,
     media_seen: bool,
     check_transport: bool,
+    /// A viewer's network was gone and is back.
+    is_back: bool,
     /// What answers checks since restarts of ICE, oldest first; the first credentials are the library's.
     generations: Vec<Generation>,
     /// A test wants to see it panic.
@@ -132,6 +134,7 @@ impl Peer {
             outbox: Outbox::default(),
             media_seen: false,
             check_transport: false,
+            is_back: false,
             generations: Vec::new(),
             #[cfg(test)]
             breaks: false,
@@ -140,6 +143,9 @@ impl Peer {
 
     /// Takes a datagram that the demux assigned to this peer. Malformed ones are dropped by the protocols.
     pub(super) fn receive(&mut self, now: Now, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
+        if let Role::Viewer(viewer) = &mut self.role {
+            self.is_back |= viewer.is_back(now.mono);
+        }
         let class = Class::of(bytes);
         let message = datagram(now.mono, Path { local, remote }, BytesMut::from(bytes));
         if class == Class::Dtls && !self.ice_up {
@@ -169,6 +175,9 @@ impl Peer {
         #[cfg(test)]
         assert!(!self.breaks, "made to break");
         self.poll_messages(now, happenings);
+        if std::mem::take(&mut self.is_back) {
+            happenings.extend(self.slots().map(Happening::KeyFrameWanted));
+        }
         while let Some(event) = self.connection.poll_event() {
             match event {
                 RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(

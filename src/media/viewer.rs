@@ -27,6 +27,7 @@ pub(super) struct Viewer {
     estimate: Estimate,
     rate: Rate,
     began_at: Instant,
+    heard_at: Instant,
     /// When the sender reports are due; `None` before the first packet.
     reports_at: Option<Instant>,
     retransmitted: u64,
@@ -38,6 +39,9 @@ pub(super) struct Viewer {
 
 /// How often a viewer is sent sender reports. RFC 3550 (6.2) would allow fewer bytes for them than a second of sound has.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// A viewer that nothing came from for so long had no network: it reports every second, and checks its path as often.
+const GONE_AFTER: Duration = Duration::from_secs(3);
 
 /// One of the robot's cameras, or its sound, as this viewer gets it.
 struct Stream {
@@ -82,6 +86,7 @@ impl Viewer {
             estimate: Estimate::default(),
             rate: Rate::new(now),
             began_at: now,
+            heard_at: now,
             reports_at: None,
             retransmitted: 0,
             keyframe_requests: 0,
@@ -96,6 +101,12 @@ impl Viewer {
         if let Some(stream) = self.streams.iter().position(|stream| stream.slot == slot) {
             self.queue.push((stream, packet));
         }
+    }
+
+    /// Something came from the viewer. True when nothing had for so long that it has lost more than can be sent again; it
+    /// would notice by itself only when it has shown nothing for seconds.
+    pub(super) fn is_back(&mut self, now: Instant) -> bool {
+        now.saturating_duration_since(std::mem::replace(&mut self.heard_at, now)) >= GONE_AFTER
     }
 
     pub(super) fn slots(&self) -> impl Iterator<Item = usize> {

@@ -71,6 +71,20 @@ fn what_comes_in_the_pause_after_a_round_leaves_at_its_end_by_itself() {
 }
 
 #[test]
+fn a_viewer_that_had_no_network_goes_on_with_a_key_frame() {
+    let mut world = World::watched(1);
+    world.film(1, 100, FRAME);
+    world.pass(Duration::from_secs(10));
+    let asked = world.core.stats().keyframe_requests;
+    world.weather.blackout = true;
+    world.pass(Duration::from_secs(5));
+    world.weather.blackout = false;
+    assert_eq!(world.core.stats().keyframe_requests, asked, "it was connected, and then not there");
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.core.stats().keyframe_requests, asked + 1, "once, without being asked");
+}
+
+#[test]
 fn what_the_network_loses_and_reorders_is_repaired() {
     for seed in 1..=5 {
         let mut world = World::watched(seed);
