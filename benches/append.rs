@@ -23,8 +23,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection};
 use uuid::Uuid;
 
-const EACH: Duration = Duration::from_secs(2);
-const ROUNDS: usize = 3;
+/// Short, and many of them: what else the machine does meets neighbours alike.
+const EACH: Duration = Duration::from_millis(600);
+const ROUNDS: usize = 9;
 /// Callers, and how many times the stock repository's rate they have at least.
 const LIMITS: [(usize, f64); 2] = [(1, 1.0), (64, 10.0)];
 const STOCK_TABLE: &str = "CREATE TABLE events (

@@ -176,7 +176,7 @@ impl Peer {
         assert!(!self.breaks, "made to break");
         self.poll_messages(now, happenings);
         if std::mem::take(&mut self.is_back) {
-            happenings.extend(self.slots().map(Happening::KeyFrameWanted));
+            happenings.extend(self.slots().into_iter().map(Happening::KeyFrameWanted));
         }
         while let Some(event) = self.connection.poll_event() {
             match event {
