@@ -32,7 +32,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const MISSING: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Curfew</title>\
      <h1>This build has no console</h1><p>The server is running and its interfaces work, but the console was not \
      built before the binary was compiled. Run <code>npm ci &amp;&amp; npm run build</code> in \
-     <code>src/console</code> (or <code>make</code>) and compile again.</p>";
+     <code>src/console</code> (or <code>make build</code>) and compile again.</p>";
 
 /// Serves the console: the page at `/`, its files below it. Rejects (as not found) whatever is not one of them, so that it
 /// can stand last among the routes. GET and HEAD; pages of the console are behind the fragment, so no other path leads to
