@@ -1,9 +1,13 @@
 //! The relay beside its rival and beside bare `sendto`: processor time of a forwarded packet, delay, memory of a viewer, and
 //! what is left of viewers that come and go. Ends with 1 when a limit is broken.
 //!
-//! `cargo bench --bench relay -- [--viewers 80] [--pps 1000] [--seconds 4] [--rounds 3] [--watching 200] [--cycles 2000]`.
+//! `cargo bench --bench relay -- [--viewers 80] [--pps 1000] [--seconds 4] [--rounds 3] [--watching 200] [--cycles 2000]
+//! [--look-every-us 0]`.
 //! The forwarders are processes of their own, so their processor time and memory are theirs alone; robot and viewers are
 //! real DTLS-SRTP peers in this process. Rounds take turns, and medians are judged.
+//!
+//! Far ends that sleep are woken by whoever sends to them, so on one machine the forwarder pays for it; those of other machines
+//! would cost it nothing. With `--look-every-us` they are not woken but look so often, which counts as delay.
 
 mod bare;
 mod end;
@@ -31,6 +35,9 @@ const VIEWER_KIB: f64 = 300.0;
 /// Resident memory is counted in pages and shared out by the allocator; a leak of one viewer's state in a hundred shows.
 const CYCLE_KIB: f64 = 1.0;
 
+/// Packets of an even pace that the relay's pause brings together.
+const GATHERED: u32 = 3;
+
 struct Setting {
     viewers: u64,
     pps: u32,
@@ -38,6 +45,7 @@ struct Setting {
     rounds: u64,
     watching: u64,
     cycles: u64,
+    look_every: Duration,
 }
 
 fn main() -> Result<ExitCode> {
@@ -59,6 +67,7 @@ fn main() -> Result<ExitCode> {
         rounds: number("--rounds", 3)?,
         watching: number("--watching", 200)?,
         cycles: number("--cycles", 2_000)?,
+        look_every: Duration::from_micros(number("--look-every-us", 0)?),
     };
     stand::hurry();
     let mut figures = Figures::default();
@@ -121,15 +130,19 @@ fn forwarding(setting: &Setting, figures: &mut Figures) -> Result<()> {
     let viewers = setting.viewers;
     let mut relay = Side::start("relay", viewers)?;
     let mut rival = Side::start("rival", viewers)?;
+    relay.stand.look_every = setting.look_every;
+    rival.stand.look_every = setting.look_every;
     figures.note("offer to answer", &percentiles(relay.stand.joins.iter().map(|join| Some(join.answer))));
     figures
         .note("offer to first packet", &percentiles(relay.stand.joins.iter().map(|join| join.first_packet)));
     for (name, pace) in [("even", Pace::even(setting.pps)), ("frames", Pace::frames(setting.pps))] {
-        let (mut ours, mut theirs, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ours, mut theirs, mut bare, mut gathered) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let together = pace.gathered(if pace.burst == 1 { GATHERED } else { 1 });
         for _ in 0..setting.rounds {
             ours.push(relay.round(viewers, pace, setting.time)?);
             theirs.push(rival.round(viewers, pace, setting.time)?);
-            bare.push(bare::round(&mut relay.stand, pace, setting.time)?);
+            bare.push(bare::round(&mut relay.stand, pace, setting.time, 1)?);
+            gathered.push(bare::round(&mut relay.stand, together, setting.time, together.burst)?);
         }
         let us = |rounds: &[Round]| median(rounds.iter().map(|round| round.packet_us));
         let delivered = |rounds: &[Round]| median(rounds.iter().map(|round| round.delivered)) * 100.0;
@@ -139,6 +152,10 @@ fn forwarding(setting: &Setting, figures: &mut Figures) -> Result<()> {
         figures.note(
             &format!("{name}: rival and bare sendto (us)"),
             &format!("{other:.2} and {:.2}", median(bare)),
+        );
+        figures.note(
+            &format!("{name}: {} datagrams in one bare call (us each)", together.burst),
+            &format!("{:.2}", median(gathered)),
         );
         let shares = format!("{:.1} % and {:.1} %", delivered(&ours), delivered(&theirs));
         figures.note(&format!("{name}: delivered, rival's"), &shares);

@@ -23,6 +23,11 @@ impl Pace {
         Self { every: Duration::from_secs(1) / pps.max(1), burst: 1 }
     }
 
+    /// The same number of packets, `count` times as many of them at once.
+    pub(crate) fn gathered(self, count: u32) -> Self {
+        Self { every: self.every * count, burst: self.burst * count }
+    }
+
     /// Frames at 25 a second, as an encoder gives them.
     pub(crate) fn frames(pps: u32) -> Self {
         Self { every: Duration::from_millis(40), burst: (pps / 25).max(1) }

@@ -20,6 +20,8 @@ pub(crate) struct Stand {
     viewers: HashMap<u64, Watching>,
     sent_at: SentAt,
     timers_at: Instant,
+    /// How often the viewers look for datagrams; zero: whenever one comes.
+    pub(crate) look_every: Duration,
     /// What was received since [`Stand::reset`].
     pub(crate) seen: Seen,
     pub(crate) joins: Vec<Join>,
@@ -57,6 +59,7 @@ impl Stand {
             viewers: HashMap::new(),
             sent_at,
             timers_at: Instant::now(),
+            look_every: Duration::ZERO,
             seen: Seen::default(),
             joins: Vec::new(),
         })
@@ -108,7 +111,9 @@ impl Stand {
         let mut ready = mio::Events::with_capacity(256);
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            match self.poll.poll(&mut ready, Some(left.min(TIMERS_EVERY))) {
+            let wait = if self.look_every.is_zero() { left.min(TIMERS_EVERY) } else { Duration::ZERO };
+            std::thread::sleep(left.min(self.look_every));
+            match self.poll.poll(&mut ready, Some(wait)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.into()),
                 _ => {}
             }
