@@ -4,10 +4,11 @@
 //! because it neither steps nor stops during suspend, as `std::time::Instant` does on Linux.
 
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 /// A reading of the boot clock: nanoseconds since the machine booted, suspend included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +40,14 @@ impl BootInstant {
     }
 }
 
+/// What both clocks read at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    pub wall: DateTime<Utc>,
+    pub boot: BootInstant,
+    pub boot_id: Uuid,
+}
+
 /// Where time comes from. Everything that decides by time takes its `now` from one of these.
 pub trait Clock: Send + Sync + Debug {
     /// The wall clock, UTC. May step.
@@ -46,6 +55,14 @@ pub trait Clock: Send + Sync + Debug {
 
     /// The boot clock. Never steps.
     fn boot(&self) -> BootInstant;
+
+    /// Names this boot of the machine: instants of another are not to be compared with this one's.
+    fn boot_id(&self) -> Uuid;
+
+    /// Both clocks, read together.
+    fn reading(&self) -> Reading {
+        Reading { wall: self.wall(), boot: self.boot(), boot_id: self.boot_id() }
+    }
 
     /// The boot instant at which the wall clock will read `at`, if it does not step before then. An instant that is past
     /// maps to a past boot instant, down to zero.
@@ -87,6 +104,15 @@ impl Clock for SystemClock {
         let nanos = u64::try_from(now.tv_nsec).unwrap_or_default();
         BootInstant(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
     }
+
+    /// As random(4) has it; where that cannot be read, of this process.
+    fn boot_id(&self) -> Uuid {
+        static ID: LazyLock<Uuid> = LazyLock::new(|| {
+            let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+            text.trim().parse().unwrap_or_else(|_| Uuid::new_v4())
+        });
+        *ID
+    }
 }
 
 /// A clock for tests: wall and boot time move only when told to, together or apart.
@@ -121,6 +147,10 @@ impl Clock for ManualClock {
     fn boot(&self) -> BootInstant {
         self.readings.lock().unwrap_or_else(PoisonError::into_inner).1
     }
+
+    fn boot_id(&self) -> Uuid {
+        Uuid::nil()
+    }
 }
 
 fn nanos(of: Duration) -> u64 {
@@ -154,5 +184,6 @@ mod tests {
         let first = SystemClock.boot();
         assert!(SystemClock.boot() >= first);
         assert!(first > BootInstant::default());
+        assert_eq!(SystemClock.boot_id(), SystemClock.boot_id());
     }
 }

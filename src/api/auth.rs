@@ -50,7 +50,7 @@ impl Auth {
             let (credential, robot) = robot_ids(rest).ok_or_else(|| Refused::new(Reason::BadToken))?;
             return self.lab.authenticate_robot(robot, credential, &sha256_hex(token)).await;
         }
-        let bearer = self.tokens.bearer(token, self.clock.wall()).map_err(|error| {
+        let bearer = self.tokens.bearer(token, self.clock.reading()).map_err(|error| {
             tracing::debug!(%error, "a token was refused");
             Refused::new(Reason::BadToken)
         })?;

@@ -11,15 +11,22 @@ use http::header::{AUTHORIZATION, HeaderValue};
 use ring::hmac;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use super::auth::{ROBOT_PREFIX, bearer, robot_ids};
 use super::bookings::{Create, window};
 use super::token::Tokens;
+use crate::clock::{BootInstant, Reading};
 
 const KEY: &[u8] = b"a key of thirty-two bytes or more";
 
 fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default()
+}
+
+/// On a boot of which no input knows, so that the wall clock decides.
+fn reading() -> Reading {
+    Reading { wall: now(), boot: BootInstant::default(), boot_id: Uuid::from_u128(0x5eed_0f1e_b007) }
 }
 
 /// A header's value as it comes; and a token of the input's header and claims, each a line, that this server signed and
@@ -29,7 +36,7 @@ pub fn tokens(input: &[u8]) {
     if let Ok(value) = HeaderValue::from_bytes(input) {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
         if let Some(token) = bearer(&headers) {
-            assert!(tokens.bearer(token, now()).is_err(), "a token that nobody signed");
+            assert!(tokens.bearer(token, reading()).is_err(), "a token that nobody signed");
             if let Some((credential, robot)) = token.strip_prefix(ROBOT_PREFIX).and_then(robot_ids) {
                 assert!(!credential.as_uuid().is_nil() || !robot.as_uuid().is_nil() || token.len() > 64);
             }
@@ -42,8 +49,8 @@ pub fn tokens(input: &[u8]) {
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message.as_bytes());
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
     };
-    assert!(tokens.bearer(&signed_with(b"somebody else's key"), now()).is_err());
-    if let Ok(bearer) = tokens.bearer(&signed_with(KEY), now()) {
+    assert!(tokens.bearer(&signed_with(b"somebody else's key"), reading()).is_err());
+    if let Ok(bearer) = tokens.bearer(&signed_with(KEY), reading()) {
         let (header, claims): (Header, Claims) = (taken(header), taken(claims));
         assert_eq!(header.alg, "HS256");
         assert_eq!(claims.sub.parse().ok(), Some(bearer.subject));

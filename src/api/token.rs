@@ -5,7 +5,6 @@
 use std::sync::Once;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::signature::{Error as SignatureError, Signer, Verifier};
@@ -13,6 +12,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::clock::{BootInstant, Reading};
 
 const ISSUER: &str = "curfew";
 const AUDIENCE: &str = "curfew";
@@ -57,6 +58,17 @@ struct Claims {
     iat: i64,
     nbf: i64,
     exp: i64,
+    /// On which boot of the machine this was issued, and how many seconds into it.
+    boot: Option<Uuid>,
+    boot_s: Option<u64>,
+}
+
+impl Claims {
+    /// Seconds since it was issued, by the boot clock, which never steps; `None` when that was on another boot.
+    fn age(&self, now: &Reading) -> Option<i64> {
+        let issued = self.boot_s.filter(|_| self.boot == Some(now.boot_id))?;
+        i64::try_from(seconds(now.boot).checked_sub(issued)?).ok()
+    }
 }
 
 impl Tokens {
@@ -81,8 +93,8 @@ impl Tokens {
     }
 
     /// A token for `bearer`, valid from `now` for the configured lifetime.
-    pub fn issue(&self, bearer: Bearer, now: DateTime<Utc>) -> Result<String, TokenError> {
-        let from = now.timestamp();
+    pub fn issue(&self, bearer: Bearer, now: Reading) -> Result<String, TokenError> {
+        let from = now.wall.timestamp();
         let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
         let claims = Claims {
             iss: ISSUER.to_owned(),
@@ -92,25 +104,36 @@ impl Tokens {
             iat: from,
             nbf: from,
             exp: from.saturating_add(lifetime),
+            boot: Some(now.boot_id),
+            boot_s: Some(seconds(now.boot)),
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
             .map_err(|_| TokenError::Invalid)
     }
 
-    /// Whose token it is, if it is one of ours and `now` is within its time.
-    pub fn bearer(&self, token: &str, now: DateTime<Utc>) -> Result<Bearer, TokenError> {
+    /// Whose token it is, if it is one of ours and `now` is within its time: by the boot clock as long as the machine runs,
+    /// so that a step of the wall clock neither refuses a sign-in nor lengthens it, and by the wall clock afterwards.
+    pub fn bearer(&self, token: &str, now: Reading) -> Result<Bearer, TokenError> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
             .map_err(|_| TokenError::Invalid)?
             .claims;
-        let now = now.timestamp();
-        if now >= claims.exp {
+        let lifetime = claims.exp.saturating_sub(claims.iat);
+        let (is_over, is_early) = match claims.age(&now) {
+            Some(age) => (age >= lifetime, false),
+            None => (now.wall.timestamp() >= claims.exp, now.wall.timestamp() < claims.nbf),
+        };
+        if is_over {
             Err(TokenError::Expired)
-        } else if now < claims.nbf {
+        } else if is_early {
             Err(TokenError::NotYet)
         } else {
             Ok(Bearer { subject: claims.sub, sign_outs: claims.sign_outs })
         }
     }
+}
+
+fn seconds(boot: BootInstant) -> u64 {
+    boot.as_nanos() / 1_000_000_000
 }
 
 /// HMAC-SHA-256 on ring, the one algorithm there is; see `Cargo.toml` for why none of the library's own providers.
@@ -168,6 +191,7 @@ impl JwtVerifier for Hs256 {
 mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use chrono::DateTime;
     use serde_json::{Value, json};
 
     use super::*;
@@ -175,8 +199,18 @@ mod tests {
     const KEY: &[u8] = b"a key of thirty-two bytes or more";
     const NOW: i64 = 1_800_000_000;
 
-    fn at(seconds: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(seconds, 999_000_000).expect("in range")
+    const BOOT: Uuid = Uuid::from_u128(1);
+
+    /// Both clocks, on a machine that booted an hour before [`NOW`].
+    fn at(seconds: i64) -> Reading {
+        let since_boot = u64::try_from(seconds - NOW + 3_600).expect("after the boot");
+        Reading { boot: BootInstant::from_nanos(since_boot * 1_000_000_000), ..wall(seconds) }
+    }
+
+    /// The wall clock alone, its boot clock at zero.
+    fn wall(seconds: i64) -> Reading {
+        let wall = DateTime::from_timestamp(seconds, 999_000_000).expect("in range");
+        Reading { wall, boot: BootInstant::default(), boot_id: BOOT }
     }
 
     fn tokens() -> Tokens {
@@ -221,7 +255,30 @@ mod tests {
         assert_eq!(tokens().bearer(&token, at(NOW)), Ok(bearer(3)));
         assert_eq!(tokens().bearer(&token, at(NOW + 599)), Ok(bearer(3)));
         assert_eq!(tokens().bearer(&token, at(NOW + 600)), Err(TokenError::Expired));
-        assert_eq!(tokens().bearer(&token, at(NOW - 1)), Err(TokenError::NotYet));
+    }
+
+    #[test]
+    fn a_step_of_the_wall_clock_neither_ends_a_sign_in_nor_lengthens_it() {
+        let token = tokens().issue(bearer(3), at(NOW)).expect("issued");
+        for step in [-86_400, -1, 600, 86_400] {
+            let stepped = |after: i64| Reading { wall: wall(NOW + after + step).wall, ..at(NOW + after) };
+            assert_eq!(tokens().bearer(&token, stepped(0)), Ok(bearer(3)), "{step}");
+            assert_eq!(tokens().bearer(&token, stepped(599)), Ok(bearer(3)), "{step}");
+            assert_eq!(tokens().bearer(&token, stepped(600)), Err(TokenError::Expired), "{step}");
+        }
+    }
+
+    #[test]
+    fn after_another_boot_there_is_the_wall_clock_alone() {
+        let token = tokens().issue(bearer(3), at(NOW)).expect("issued");
+        let other = |seconds| Reading { boot_id: Uuid::from_u128(2), ..at(seconds) };
+        // A boot clock that reads less than it did is another one, whatever its name.
+        let reset = wall;
+        for on in [other, reset] {
+            assert_eq!(tokens().bearer(&token, on(NOW)), Ok(bearer(3)));
+            assert_eq!(tokens().bearer(&token, on(NOW - 1)), Err(TokenError::NotYet));
+            assert_eq!(tokens().bearer(&token, on(NOW + 600)), Err(TokenError::Expired));
+        }
     }
 
     #[test]
