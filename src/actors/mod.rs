@@ -46,4 +46,5 @@ pub use lab::{
 };
 pub use meters::Meters;
 pub use refusal::{Answer, Refused};
+pub(crate) use shell::hex;
 pub use start::LabParts;

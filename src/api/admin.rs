@@ -38,7 +38,8 @@ pub(super) fn routes() -> Vec<Route> {
             .gives::<NotRecorded>(StatusCode::ACCEPTED),
         Route::new(Method::POST, "/admin/robots/{id}/credentials", Access::Admin, issue_credential)
             .about("Issues a credential, shown this once")
-            .gives::<Credential>(StatusCode::CREATED),
+            .gives::<Credential>(StatusCode::CREATED)
+            .repeatable_secret(),
         Route::new(
             Method::DELETE,
             "/admin/robots/{id}/credentials/{credential}",

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use rand::RngCore;
 use sha2::{Digest, Sha256};
 
-use crate::actors::{Lab, Principal, Refused};
+use crate::actors::{Lab, Principal, Refused, hex};
 use crate::api::error::Problem;
 use crate::api::listener::Via;
 use crate::api::proxies::is_in;
@@ -120,7 +120,7 @@ pub(super) fn random_secret() -> String {
 
 /// What is kept of a token.
 pub(super) fn sha256_hex(token: &str) -> String {
-    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(token.as_bytes()))
 }
 
 pub(super) fn robot_ids(rest: &str) -> Option<(CredentialId, RobotId)> {

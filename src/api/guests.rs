@@ -18,7 +18,8 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new(Method::POST, "/bookings/{id}/guests", Access::Any, invite)
             .about("Invites a guest into one's own booking")
             .takes::<Invite>()
-            .gives::<Booking>(StatusCode::OK),
+            .gives::<Booking>(StatusCode::OK)
+            .repeatable(),
         Route::new(Method::DELETE, "/bookings/{id}/guests/{account_id}", Access::Any, remove)
             .about("Takes an invitation back: the holder any guest's, a guest their own; a running session ends for the guest at once")
             .gives_nothing()

@@ -11,6 +11,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::api::error::Body;
+use crate::api::idempotency;
 use crate::api::request::{Call, ok};
 use crate::api::route::{Access, Answer, Route};
 use crate::api::table;
@@ -112,7 +113,9 @@ fn parameters(route: &Route, shapes: &mut Shapes) -> Value {
         parameters.push(json!({ "name": name, "in": "query", "required": is_needed, "schema": schema }));
     }
     if route.repeatable {
-        let schema = json!({ "type": "string", "minLength": 1, "maxLength": 255 });
+        let shortest = idempotency::shortest(route);
+        let schema =
+            json!({ "type": "string", "minLength": shortest, "maxLength": idempotency::LONGEST_KEY });
         parameters.push(json!({ "name": "Idempotency-Key", "in": "header", "schema": schema }));
     }
     Value::Array(parameters)

@@ -38,8 +38,10 @@ pub(super) struct Route {
     pub(super) method: Method,
     pub(super) pattern: &'static str,
     pub(super) access: Access,
-    /// Whether a reply may be kept and given again. Not where it, or what it answers, carries a secret.
+    /// Whether a reply is kept, sealed, and given again.
     pub(super) repeatable: bool,
+    /// Whether the reply holds what is shown this once.
+    pub(super) is_secret: bool,
     pub(super) handler: Handler,
     pub(super) about: About,
 }
@@ -71,6 +73,7 @@ impl Route {
             pattern,
             access,
             repeatable: false,
+            is_secret: false,
             handler: Arc::new(move |call| Box::pin(handler(call))),
             about: About::default(),
         }
@@ -79,6 +82,11 @@ impl Route {
     /// Takes an `Idempotency-Key`.
     pub(super) fn repeatable(self) -> Self {
         Self { repeatable: true, ..self }
+    }
+
+    /// Takes an `Idempotency-Key` that nobody guesses, and answers with what is shown this once.
+    pub(super) fn repeatable_secret(self) -> Self {
+        Self { repeatable: true, is_secret: true, ..self }
     }
 
     pub(super) fn about(mut self, summary: &'static str) -> Self {

@@ -26,7 +26,7 @@ mod writer;
 
 pub use erasable::{OneTimeLink, OneTimeLinks, Reasons, Secrets};
 pub use error::StoreError;
-pub use idempotency::{Claim, Idempotency, KeptReply};
+pub use idempotency::{Claim, Idempotency, KeyName};
 pub use log::{Appended, Loaded, Log};
 pub use meters::Meters;
 pub use people::{NewPerson, People, PeopleError, Person};

@@ -10,10 +10,11 @@ use sqlx::migrate::{Migration, MigrationSource, MigrationType, Migrator};
 use super::StoreError;
 use super::error::migration_error;
 
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "log", include_str!("../../migrations/sqlite/0001_log.sql")),
     (2, "people", include_str!("../../migrations/sqlite/0002_people.sql")),
     (3, "idempotency", include_str!("../../migrations/sqlite/0003_idempotency.sql")),
+    (4, "sealed_replies", include_str!("../../migrations/sqlite/0004_sealed_replies.sql")),
 ];
 
 /// Brings the database to this program's schema; touches nothing when a newer program was there before.

@@ -27,7 +27,8 @@ pub(in crate::api) fn routes() -> Vec<Route> {
         Route::new(Method::POST, "/auth/register", Access::Public, register)
             .about("Registers oneself, where the configuration allows it")
             .takes::<Register>()
-            .gives::<User>(StatusCode::CREATED),
+            .gives::<User>(StatusCode::CREATED)
+            .repeatable(),
         Route::new(Method::POST, "/auth/redeem", Access::Public, redeem)
             .about("Uses a one-time link")
             .takes::<Redeem>()
@@ -48,7 +49,8 @@ pub(in crate::api) fn admin_routes() -> Vec<Route> {
         Route::new(Method::POST, "/admin/users", Access::Admin, create)
             .about("Creates an account")
             .takes::<Create>()
-            .gives::<User>(StatusCode::CREATED),
+            .gives::<User>(StatusCode::CREATED)
+            .repeatable(),
         Route::new(Method::PATCH, "/admin/users/{id}", Access::Admin, update)
             .about("Changes an account; what is left out stays")
             .takes::<Update>()
@@ -56,7 +58,8 @@ pub(in crate::api) fn admin_routes() -> Vec<Route> {
             .gives::<NotRecorded>(StatusCode::ACCEPTED),
         Route::new(Method::POST, "/admin/users/{id}/reset-link", Access::Admin, reset_link)
             .about("Makes a link with which a person sets a new password")
-            .gives::<Link>(StatusCode::CREATED),
+            .gives::<Link>(StatusCode::CREATED)
+            .repeatable_secret(),
     ]
 }
 
