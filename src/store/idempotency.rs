@@ -100,3 +100,69 @@ impl Idempotency {
         self.writer.write(Statement::new(sql, values)).await.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::store::tests::{noon, open};
+
+    fn key(who: &str, name: &str) -> KeyName {
+        KeyName { who: who.to_owned(), name: name.to_owned() }
+    }
+
+    #[tokio::test]
+    async fn a_key_is_claimed_by_one_and_remembered_for_a_day() {
+        let dir = TempDir::new().expect("a folder");
+        let log = open(dir.path()).await;
+        let (keys, mine) = (log.idempotency(), key("a", "k"));
+        let claim = async |key: &KeyName, request: &str, hours: i64| {
+            keys.claim(key, request, noon() + TimeDelta::hours(hours)).await.expect("claims")
+        };
+        assert_eq!(claim(&mine, "r", 0).await, Claim::New);
+        assert_eq!(claim(&mine, "r", 0).await, Claim::Pending);
+        assert_eq!(claim(&mine, "other", 0).await, Claim::Other);
+        assert_eq!(claim(&key("b", "k"), "r", 0).await, Claim::New, "somebody else's");
+        keys.keep(&mine, vec![7]).await.expect("kept");
+        keys.release(&mine).await.expect("nothing: it is answered");
+        assert_eq!(claim(&mine, "r", 24).await, Claim::Answered(vec![7]));
+        log.close().await;
+
+        let log = open(dir.path()).await;
+        let keys = log.idempotency();
+        let later = noon() + TimeDelta::hours(24);
+        assert_eq!(keys.claim(&mine, "r", later).await.expect("claims"), Claim::Answered(vec![7]));
+        let after = later + TimeDelta::microseconds(1);
+        assert_eq!(keys.claim(&mine, "r", after).await.expect("claims"), Claim::New, "forgotten");
+        keys.release(&mine).await.expect("given back");
+        assert_eq!(keys.claim(&mine, "s", after).await.expect("claims"), Claim::New);
+    }
+
+    #[tokio::test]
+    async fn the_oldest_of_ones_keys_make_room_and_nobody_elses() {
+        let dir = TempDir::new().expect("a folder");
+        let log = open(dir.path()).await;
+        let keys = log.idempotency();
+        let at = |number: i64| noon() + TimeDelta::seconds(number);
+        for who in ["one", "other"] {
+            let claims = (0..MOST_OF_ONE).map(async |number| {
+                let (key, keys) = (key(who, &number.to_string()), keys.clone());
+                assert_eq!(keys.claim(&key, "r", at(number)).await, Ok(Claim::New));
+                if number > 0 {
+                    keys.keep(&key, vec![1]).await.expect("kept");
+                }
+            });
+            join_all(claims).await;
+        }
+        let claim = async |who: &str, number: i64| {
+            keys.claim(&key(who, &number.to_string()), "r", at(MOST_OF_ONE)).await.expect("claims")
+        };
+        assert_eq!(claim("one", MOST_OF_ONE).await, Claim::New);
+        assert_eq!(claim("one", 0).await, Claim::Pending, "what is being carried out is not forgotten");
+        assert_eq!(claim("other", 1).await, Claim::Answered(vec![1]));
+        assert_eq!(claim("one", MOST_OF_ONE + 1).await, Claim::New);
+        assert_eq!(claim("one", 1).await, Claim::New, "forgotten");
+    }
+}

@@ -10,6 +10,7 @@ mod api_bookings;
 mod api_connections;
 mod api_guests;
 mod api_http;
+mod api_idempotency;
 mod api_interventions;
 mod api_lag;
 mod api_observed;

@@ -120,7 +120,7 @@ impl Keyed {
             },
             Claim::Other => conflict("This Idempotency-Key was used for another request: take a new one."),
             Claim::Pending => conflict(
-                "The server stopped while it carried out the request with this Idempotency-Key. Please look whether it was done; to ask again, take a new key.",
+                "The first request with this Idempotency-Key failed or was interrupted. Please look whether it was carried out; to ask again, take a new key.",
             ),
             Claim::New => self.first(handled.await).await,
         }
