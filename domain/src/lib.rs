@@ -25,7 +25,7 @@ pub use booking::{Basis, Booking, BookingCommand, BookingError, BookingEvent, Ph
 pub use decide::Decide;
 pub use fact::{DecodeError, Fact, Recorded};
 pub use ids::{AccountId, BookingId, ConnectionId, CredentialId, InvalidId, PeerId, RobotId, RoomId};
-pub use lab::{Lab, LabCommand, LabError, LabEvent, LabRules, OpenHours, RuleBroken};
+pub use lab::{Day, Lab, LabCommand, LabError, LabEvent, LabRules, OpenHours, RuleBroken, WeekdayHours};
 pub use metadata::{Actor, Metadata, MetadataError};
 pub use reason::{Cause, Reason, Refusal, Role};
 pub use robot::{MediaMode, Robot, RobotCommand, RobotError, RobotEvent};

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Timelike, Utc};
 use chrono_tz::Tz;
-use curfew_domain::{LabRules, OpenHours, RuleBroken, Window};
+use curfew_domain::{Day, LabRules, OpenHours, RuleBroken, Window};
 use proptest::prelude::*;
 
 /// Clocks that change at two, at midnight, by half an hour, in the south, and never.
@@ -48,12 +48,18 @@ prop_compose! {
         days_ahead in 0_u32..40,
         lead_minutes in prop::sample::select(vec![0_u32, 30, 1_440]),
         closed in prop::option::weighted(0.2, day()),
+        week in prop::collection::btree_map(weekday(), prop::option::weighted(0.7, hours()), 0..4),
     ) -> LabRules {
         LabRules {
             zone, open_hours, slot_minutes, min_minutes, max_minutes: min_minutes + more, days_ahead,
-            lead_minutes, closures: closed.into_iter().collect(), ..LabRules::default()
+            lead_minutes, closures: closed.into_iter().collect(), weekday_hours: week, ..LabRules::default()
         }
     }
+}
+
+fn weekday() -> impl Strategy<Value = Day> {
+    use Day::*;
+    prop::sample::select(vec![Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday])
 }
 
 fn day() -> impl Strategy<Value = NaiveDate> {
@@ -66,7 +72,14 @@ fn day() -> impl Strategy<Value = NaiveDate> {
 fn is_open(rules: &LabRules, at: DateTime<Utc>) -> bool {
     let local = at.with_timezone(&rules.zone).naive_local();
     let minute = local.time().hour() * 60 + local.time().minute();
-    let is_within = rules.open_hours.is_none_or(|hours| {
+    let of_day = rules.weekday_hours.iter().find(|(day, _)| {
+        // As chrono writes it, in another way than the rules find it.
+        format!("{day:?}") == local.format("%A").to_string()
+    });
+    if of_day.is_some_and(|(_, hours)| hours.is_none()) {
+        return false;
+    }
+    let is_within = of_day.map_or(rules.open_hours, |(_, hours)| *hours).is_none_or(|hours| {
         let of = |time: NaiveTime| time.hour() * 60 + time.minute();
         let to = if hours.to == NaiveTime::MIN { 1_440 } else { of(hours.to) };
         of(hours.from) <= minute && minute < to

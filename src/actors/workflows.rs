@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use curfew_domain::workflow::{self, Refused, Routed};
-use curfew_domain::{AccountEvent, Actor, BookingEvent, Fact, Metadata, Recorded, RobotEvent, RoomCommand};
+use curfew_domain::{
+    AccountEvent, Actor, BookingEvent, BookingId, Fact, Metadata, Phase, Recorded, RobotCommand, RobotEvent,
+    RoomCommand,
+};
 use futures_util::stream::{self, StreamExt};
 
 use super::account::AccountSide;
@@ -154,6 +157,12 @@ fn now(shell: &Shell, fact: &Recorded) -> DateTime<Utc> {
 /// Sends a command until it is answered. What takes away from a live room acts before it is recorded.
 async fn route(shell: &Arc<Shell>, routed: Routed, metadata: Metadata) -> Option<Refused> {
     match routed {
+        // Delivered again, a claim whose booking was decided meanwhile is to reserve no other robot, not even for a moment.
+        Routed::Robot(_, RobotCommand::ReserveSlot { request, .. })
+            if is_decided(shell, request.booking_id).await =>
+        {
+            None
+        }
         Routed::Robot(id, command) => answered(shell.insist::<RobotSide>(id, command, metadata).await),
         Routed::Booking(id, command) => answered(shell.insist::<BookingSide>(id, command, metadata).await),
         Routed::Account(id, command) => answered(shell.insist::<AccountSide>(id, command, metadata).await),
@@ -170,6 +179,11 @@ async fn route(shell: &Arc<Shell>, routed: Routed, metadata: Metadata) -> Option
         }
         Routed::Room(id, command) => answered(shell.insist::<RoomSide>(id, command, metadata).await),
     }
+}
+
+async fn is_decided(shell: &Arc<Shell>, id: BookingId) -> bool {
+    let booking = shell.state::<BookingSide>(id).await;
+    booking.is_ok_and(|booking| booking.phase().is_some_and(|phase| phase != Phase::Requested))
 }
 
 fn answered<T, E: Into<Refused>>(outcome: Option<Result<T, E>>) -> Option<Refused> {

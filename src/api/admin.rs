@@ -4,6 +4,7 @@ use curfew_domain::{CredentialId, LabRules, MediaMode, RobotId};
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 use warp::Reply;
 use warp::reply::Response;
@@ -177,9 +178,27 @@ struct ChangeRules {
 }
 
 async fn change_rules(call: Call) -> Answer {
-    let ChangeRules { rules, reason } = call.json()?;
+    let ChangeRules { rules, reason } = call.json().map_err(|problem| match unreadable_rule(&call) {
+        Some(field) => {
+            Problem::invalid(format!("`{field}` is not what is expected there. {}", problem.detail))
+        }
+        None => problem,
+    })?;
     call.api.lab.change_rules(&call.principal()?, rules, reason.as_deref()).await?;
     Ok(ok(&call.api.lab.rules()))
+}
+
+/// The first rule in the body that cannot be read even with all others being right: what the reader of all of them together
+/// says does not name it.
+fn unreadable_rule(call: &Call) -> Option<String> {
+    let members: Map<String, Value> = call.json().ok()?;
+    let Ok(Value::Object(right)) = serde_json::to_value(LabRules::default()) else { return None };
+    let is_unreadable = |(name, value): &(String, Value)| {
+        let mut rules = right.clone();
+        rules.insert(name.clone(), value.clone());
+        serde_json::from_value::<LabRules>(Value::Object(rules)).is_err()
+    };
+    members.into_iter().find(is_unreadable).map(|(name, _)| name)
 }
 
 /// The robot as its aggregate has it: what a command about it is answered with.

@@ -92,7 +92,7 @@ async fn available_slots(call: Call) -> Answer {
         date,
         robot_type: robot_type.clone(),
         available_slots,
-        working_hours: working_hours(&rules),
+        working_hours: working_hours(&rules, date),
         max_session_duration: hours(TimeDelta::minutes(rules.max_minutes.into())),
         slot_duration: hours(TimeDelta::minutes(rules.slot_minutes.into())),
         zone: rules.zone.name().to_owned(),
@@ -178,8 +178,8 @@ fn slot(rules: &LabRules, robot_type: &str, window: Window) -> Slot {
     }
 }
 
-fn working_hours(rules: &LabRules) -> Hours {
-    match rules.open_hours {
+fn working_hours(rules: &LabRules, date: NaiveDate) -> Hours {
+    match rules.working_hours(date) {
         Some(hours) => {
             Hours { start: hours.from.format("%H:%M").to_string(), end: hours.to.format("%H:%M").to_string() }
         }

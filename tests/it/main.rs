@@ -16,6 +16,7 @@ mod api_lag;
 mod api_observed;
 mod api_openapi;
 mod api_robots;
+mod api_rules;
 mod api_tls;
 mod clock_step;
 mod command_line;

@@ -3,7 +3,7 @@ use crate::{Reason, Refusal};
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum LabError {
-    #[error("these rules cannot be kept: {0}")]
+    #[error("These rules cannot be kept: {0}.")]
     InvalidRules(&'static str),
     #[error(transparent)]
     Broken(#[from] RuleBroken),

@@ -5,6 +5,7 @@
 mod command;
 mod error;
 mod event;
+mod hours;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,8 @@ mod tests;
 pub use command::LabCommand;
 pub use error::LabError;
 pub use event::LabEvent;
-pub use rules::{LabRules, OpenHours, RuleBroken};
+pub use hours::{Day, OpenHours, WeekdayHours};
+pub use rules::{LabRules, RuleBroken};
 
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;

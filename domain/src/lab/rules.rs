@@ -1,12 +1,11 @@
 //! The lab's rules about windows, and its local time.
 
-use chrono::{
-    DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike, Utc,
-};
+use chrono::{DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::LabError;
+use super::hours::{self, DayHours, OpenHours, WeekdayHours};
 use crate::{Reason, Window};
 
 /// The longest window any lab may allow.
@@ -17,24 +16,6 @@ const MOST_CLOSURES: usize = 1_000;
 const MOST_DAYS_AHEAD: u32 = 3_660;
 const MOST_VIEWERS: u16 = 64;
 
-/// When the lab is open on each day, in its zone. `to` 00:00 is the midnight at the day's end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct OpenHours {
-    pub from: NaiveTime,
-    pub to: NaiveTime,
-}
-
-impl OpenHours {
-    fn include(&self, time: NaiveTime) -> bool {
-        self.from <= time && (self.to == NaiveTime::MIN || time < self.to)
-    }
-
-    fn are_whole_minutes(&self) -> bool {
-        [self.from, self.to].iter().all(|time| time.second() == 0 && time.nanosecond() == 0)
-    }
-}
-
 /// What windows may be booked. Lengths in minutes unless the name says otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -43,8 +24,11 @@ pub struct LabRules {
     #[serde(with = "zone_name")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub zone: Tz,
-    /// `None`: at any hour.
+    /// Of every day that has no own ones below. `None`: at any hour.
     pub open_hours: Option<OpenHours>,
+    /// The days of the week that differ; null: closed all day.
+    #[serde(default, skip_serializing_if = "WeekdayHours::is_empty")]
+    pub weekday_hours: WeekdayHours,
     /// The length of the slots that are offered.
     pub slot_minutes: u32,
     pub min_minutes: u32,
@@ -74,6 +58,7 @@ impl Default for LabRules {
         Self {
             zone: Tz::UTC,
             open_hours: Some(OpenHours { from: hour(9), to: hour(18) }),
+            weekday_hours: WeekdayHours::new(),
             slot_minutes: 60,
             min_minutes: 30,
             max_minutes: 120,
@@ -190,7 +175,7 @@ impl LabRules {
     /// Whether the lab is open from a window's first instant to its last. What is open changes at whole minutes, in every zone
     /// and however its clocks change, so that the first instant and each whole minute after it say it all.
     fn check_days(&self, window: &Window) -> Result<(), RuleBroken> {
-        if self.open_hours.is_none() && self.closures.is_empty() {
+        if self.open_hours.is_none() && self.weekday_hours.is_empty() && self.closures.is_empty() {
             return Ok(());
         }
         let mut seen = None;
@@ -200,14 +185,30 @@ impl LabRules {
             if seen.replace(local.date()) != Some(local.date()) && self.closures.contains(&local.date()) {
                 return Err(RuleBroken::ClosedOn { date: local.date() });
             }
-            if let Some(hours) = self.open_hours.filter(|hours| !hours.include(local.time())) {
-                return Err(RuleBroken::OutsideOpenHours { hours, zone: self.zone });
+            match self.hours_on(local.date()) {
+                DayHours::Closed => return Err(RuleBroken::ClosedOn { date: local.date() }),
+                DayHours::Between(hours) if !hours.include(local.time()) => {
+                    return Err(RuleBroken::OutsideOpenHours { hours, zone: self.zone });
+                }
+                DayHours::Between(_) | DayHours::Any => {}
             }
             let minute = at.timestamp().div_euclid(60) + 1;
             let Some(next) = DateTime::from_timestamp(minute * 60, 0) else { break };
             at = next;
         }
         Ok(())
+    }
+
+    /// The open hours of a date, as people are told them; of a day that is closed, the usual ones.
+    pub fn working_hours(&self, date: NaiveDate) -> Option<OpenHours> {
+        match self.hours_on(date) {
+            DayHours::Between(hours) => Some(hours),
+            DayHours::Any | DayHours::Closed => self.open_hours,
+        }
+    }
+
+    fn hours_on(&self, date: NaiveDate) -> DayHours {
+        hours::on(self.open_hours, &self.weekday_hours, date)
     }
 
     /// The instant of a local date and time; a time that the zone skips or repeats is refused.
@@ -233,7 +234,11 @@ impl LabRules {
     /// The slots offered on a local date, in order: slot by slot through the open hours, without those that the rules
     /// refuse at `now` and those whose local times do not exist or exist twice.
     pub fn slots_on(&self, date: NaiveDate, now: DateTime<Utc>) -> Vec<Window> {
-        let hours = self.open_hours.unwrap_or(OpenHours { from: NaiveTime::MIN, to: NaiveTime::MIN });
+        let hours = match self.hours_on(date) {
+            DayHours::Closed => return vec![],
+            DayHours::Between(hours) => hours,
+            DayHours::Any => OpenHours { from: NaiveTime::MIN, to: NaiveTime::MIN },
+        };
         let minutes = |time: NaiveTime| time.signed_duration_since(NaiveTime::MIN).num_minutes();
         let closes = if hours.to == NaiveTime::MIN { 24 * 60 } else { minutes(hours.to) };
         let step = i64::from(self.slot_minutes.max(1));
@@ -247,28 +252,31 @@ impl LabRules {
 
     /// Whether these rules can be kept at all.
     pub fn validate(&self) -> Result<(), LabError> {
+        let hours = || self.open_hours.iter().chain(self.weekday_hours.values().flatten());
+        let (in_order, whole) =
+            (hours().all(OpenHours::are_in_order), hours().all(OpenHours::are_whole_minutes));
         let faults = [
-            (self.min_minutes == 0, "the shortest length must be at least a minute"),
-            (self.min_minutes > self.max_minutes, "the shortest length is above the longest"),
-            (TimeDelta::minutes(self.max_minutes.into()) > LONGEST, "the longest length is above seven days"),
-            (self.slot_minutes == 0 || self.slot_minutes > 24 * 60, "a slot takes from one minute to a day"),
-            (self.days_ahead > MOST_DAYS_AHEAD, "too many days ahead"),
-            (self.lead_minutes > 60 * 24 * 365, "the lead time is above a year"),
-            (self.buffer_s > 24 * 3600, "the buffer is above a day"),
-            (self.closures.len() > MOST_CLOSURES, "too many closures"),
-            (self.viewer_limit == 0 || self.viewer_limit > MOST_VIEWERS, "a room takes 1 to 64 viewers"),
+            (self.min_minutes == 0, "`min_minutes` is 1 or more"),
+            (self.min_minutes > self.max_minutes, "`min_minutes` is at most `max_minutes`"),
+            (
+                TimeDelta::minutes(self.max_minutes.into()) > LONGEST,
+                "`max_minutes` is at most 10080, seven days",
+            ),
+            (
+                self.slot_minutes == 0 || self.slot_minutes > 24 * 60,
+                "`slot_minutes` is from 1 to 1440, a day",
+            ),
+            (self.days_ahead > MOST_DAYS_AHEAD, "`days_ahead` is at most 3660"),
+            (self.lead_minutes > 60 * 24 * 365, "`lead_minutes` is at most 525600, a year"),
+            (self.buffer_s > 24 * 3600, "`buffer_s` is at most 86400, a day"),
+            (self.closures.len() > MOST_CLOSURES, "`closures` are at most 1000"),
+            (self.viewer_limit == 0 || self.viewer_limit > MOST_VIEWERS, "`viewer_limit` is from 1 to 64"),
             (
                 self.watch_minutes == 0 || self.watch_minutes > 24 * 60,
-                "a watch takes from one minute to a day",
+                "`watch_minutes` is from 1 to 1440, a day",
             ),
-            (
-                self.open_hours.is_some_and(|hours| hours.to != NaiveTime::MIN && hours.to <= hours.from),
-                "the lab closes before it opens",
-            ),
-            (
-                self.open_hours.is_some_and(|hours| !hours.are_whole_minutes()),
-                "the lab opens and closes at whole minutes",
-            ),
+            (!in_order, "`open_hours` and `weekday_hours` have `from` before `to`"),
+            (!whole, "`open_hours` and `weekday_hours` are whole minutes"),
         ];
         match faults.iter().find(|(is_fault, _)| *is_fault) {
             Some((_, fault)) => Err(LabError::InvalidRules(fault)),

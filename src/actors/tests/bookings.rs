@@ -95,6 +95,26 @@ async fn replaying_all_workflows_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_is_delivered_again_reserves_no_other_robot() {
+    let world = World::new().await;
+    world.robot("one").await;
+    world.robot("two").await;
+    let new = NewBooking {
+        robot: RobotChoice::Type("rover".into()),
+        window: Window { starts_at: minute(10), ends_at: minute(20) },
+    };
+    let booked = world.lab.book(&world.viewer().await, new).await.expect("free");
+    let robot = world.lab.booking(booked.id).await.expect("there").robot_id.expect("confirmed");
+    world.lab.retire_robot(&world.admin, robot, "scrap").await.expect("retired");
+    world.until_status(booked.id, Status::Cancelled).await;
+    let mut runner = Runner::new(world.lab.shell.clone()).await.expect("a runner");
+    runner.catch_up().await;
+    let before = world.facts().await;
+    Runner::from_the_start(world.lab.shell.clone()).catch_up().await;
+    assert_eq!(world.facts().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn idle_actors_are_let_go_and_come_back_with_what_the_log_says() {
     let world = World::new().await;
     let (robot, viewer) = (world.robot("one").await, world.viewer().await);
