@@ -52,9 +52,11 @@ async fn what_is_shown_once_is_given_again_and_kept_for_nobody_else() {
     assert_eq!(other.post(&link, json!({})).await.body, made.body);
     let secret = made.text("url").rsplit('/').next().expect("a token").to_owned();
     let secrets = [issued.text("token").to_owned(), secret, KEY.to_owned()];
-    let data = app.config.data.clone();
-    app.stop().await;
-    for file in std::fs::read_dir(data).expect("the folder").flatten().filter(|file| file.path().is_file()) {
+    let TestApp { app, folder: _folder, config } = app;
+    app.shutdown().await;
+    for file in
+        std::fs::read_dir(config.data).expect("the folder").flatten().filter(|file| file.path().is_file())
+    {
         let bytes = std::fs::read(file.path()).expect("read");
         for secret in &secrets {
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
