@@ -162,7 +162,7 @@ impl Accounts {
 
     fn issue(&self, account: &AccountState) -> Result<String, Problem> {
         let bearer = Bearer { subject: account.id.as_uuid(), sign_outs: account.sign_outs };
-        self.tokens.issue(bearer, self.clock.wall()).map_err(|error| {
+        self.tokens.issue(bearer, self.clock.reading()).map_err(|error| {
             tracing::error!(%error, "a token could not be issued");
             Problem::unavailable("The server cannot sign you in just now.")
         })
