@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LabRules } from './api/types.js';
-import { fieldsOf, rulesFrom, valueOf } from './rules.js';
+import { fieldsOf, kindOf, rulesFrom, valueOf } from './rules.js';
 
 const before: LabRules = {
   zone: 'UTC',
@@ -49,5 +49,15 @@ describe("the rules' form", () => {
   it('shows what only a newer server knows by its name', () => {
     expect(fieldsOf(before).at(-1)).toMatchObject({ name: 'a_newer_number', label: 'A newer number', group: 'Other rules' });
     expect(rulesFrom(before, filled({ zone: 'UTC', closures: '', a_newer_number: '9' }))['a_newer_number']).toBe(9);
+  });
+
+  it('reads the days of the week that differ, and leaves those alone that the server does not know', () => {
+    const data = filled({ monday: 'usual', friday: 'own', 'friday-opens': '09:00', 'friday-closes': '12:30', sunday: 'closed' });
+    expect(rulesFrom(before, data).weekday_hours).toEqual({ friday: { from: '09:00:00', to: '12:30:00' }, sunday: null });
+    expect('weekday_hours' in rulesFrom(before, filled({ monday: 'usual' }))).toBe(false);
+    const restful: LabRules = { ...before, weekday_hours: { sunday: null } };
+    expect(rulesFrom(restful, filled({ monday: 'usual' })).weekday_hours).toEqual({});
+    expect(kindOf(restful, 'sunday')).toBe('closed');
+    expect(kindOf(restful, 'monday')).toBe('usual');
   });
 });

@@ -1,4 +1,4 @@
-import type { LabRules } from './api/types.js';
+import type { LabRules, OpenHours, Weekday } from './api/types.js';
 
 /** A rule that is one number or one switch, as the editor shows it. */
 export interface RuleField {
@@ -36,7 +36,7 @@ const KNOWN: readonly RuleField[] = [
 /** The fields of these rules: those it can explain, and by their names what a newer server has besides. */
 export function fieldsOf(rules: LabRules): RuleField[] {
   const known = KNOWN.filter(({ name }) => name in rules);
-  const names = new Set([...known.map(({ name }) => name), 'zone', 'open_hours', 'closures']);
+  const names = new Set([...known.map(({ name }) => name), 'zone', 'open_hours', 'weekday_hours', 'closures']);
   const others = Object.entries(rules).filter(([name]) => !names.has(name)).flatMap(([name, value]) => unknown(name, value));
   return [...known, ...others];
 }
@@ -55,6 +55,27 @@ export function valueOf(rules: LabRules, { name, unit = 1 }: RuleField): string 
   return typeof value === 'number' ? String(value / unit) : '';
 }
 
+export const WEEKDAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] as const satisfies readonly Weekday[];
+
+/** What a day of the week has: the hours of every day, none, or its own. */
+export type DayKind = 'usual' | 'closed' | 'own';
+
+export function kindOf(rules: LabRules, day: Weekday): DayKind {
+  const hours = rules.weekday_hours?.[day];
+  if (hours === undefined) return 'usual';
+  return hours === null ? 'closed' : 'own';
+}
+
+function weekFrom(text: (name: string) => string): NonNullable<LabRules['weekday_hours']> {
+  const week: Partial<Record<Weekday, OpenHours | null>> = {};
+  for (const day of WEEKDAYS) {
+    const kind = text(day) as DayKind;
+    if (kind === 'closed') week[day] = null;
+    if (kind === 'own') week[day] = { from: `${text(`${day}-opens`)}:00`, to: `${text(`${day}-closes`)}:00` };
+  }
+  return week;
+}
+
 /** The rules that a filled-in form means; what it has no field for stays as it was. */
 export function readRules(before: LabRules, form: HTMLFormElement): LabRules {
   return rulesFrom(before, new FormData(form));
@@ -68,6 +89,8 @@ export function rulesFrom(before: LabRules, data: FormData): LabRules {
     open_hours: data.has('always') ? null : { from: `${text('opens')}:00`, to: `${text('closes')}:00` },
     closures: text('closures').split(/[\s,;]+/).filter((date) => date !== ''),
   };
+  const week = weekFrom(text);
+  if (data.has(WEEKDAYS[0]) && ('weekday_hours' in before || Object.keys(week).length > 0)) rules.weekday_hours = week;
   for (const one of fieldsOf(before)) {
     if (one.kind === 'switch') rules[one.name] = data.has(one.name);
     else if (text(one.name) === '') rules[one.name] = null;

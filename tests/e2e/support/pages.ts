@@ -76,7 +76,21 @@ export const PAGES: readonly ConsolePage[] = [
     link: 'People',
     opened: [press('add', 'Add a person'), press('role', /^Role…/), press('suspend', /^Suspend…/), press('reset', /^Reset link…/)],
   },
-  { at: 'admin/rules', heading: "The lab's rules", as: 'admin', link: 'Rules' },
+  {
+    at: 'admin/rules',
+    heading: "The lab's rules",
+    as: 'admin',
+    link: 'Rules',
+    opened: [
+      {
+        name: 'week',
+        open: async (page) => {
+          await page.getByText('Days of the week with other hours').click();
+          await page.getByLabel('Friday').selectOption('Own hours');
+        },
+      },
+    ],
+  },
   { at: 'nowhere', heading: 'There is no such page', as: 'viewer' },
 ];
 

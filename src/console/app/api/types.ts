@@ -118,9 +118,20 @@ export interface AvailableSlots {
 export type NewBooking = { starts_at: string; ends_at: string } & ({ robot_id: string } | { robot_type: string });
 
 /** The lab's rules as admins change them; what this console does not know of is given back as it came. */
+/** Times of the day, to the second; `to` 00:00 is the midnight at the day's end. */
+export interface OpenHours {
+  from: string;
+  to: string;
+}
+
+export type Weekday = 'monday' | 'tuesday' | 'wednesday' | 'thursday' | 'friday' | 'saturday' | 'sunday';
+
 export interface LabRules {
   zone: string;
-  open_hours: { from: string; to: string } | null;
+  /** Of every day that has no own ones; null: at any hour. */
+  open_hours: OpenHours | null;
+  /** The days of the week that differ; null: closed all day. */
+  weekday_hours?: Partial<Record<Weekday, OpenHours | null>>;
   slot_minutes: number;
   min_minutes: number;
   max_minutes: number;

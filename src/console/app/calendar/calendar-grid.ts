@@ -47,7 +47,7 @@ export class CalendarGrid extends LitElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (!changed.has('columns') && !changed.has('times')) return;
-    const { from, to } = hoursShown(this.times);
+    const { from, to } = hoursShown(this.times, this.columns);
     const dates = [...new Set(this.columns.map(({ date }) => date))];
     const grid = layOut(this.times.zone, dates, from, to);
     const byDate = new Map(grid.days.map((day) => [day.date, day]));
@@ -100,7 +100,7 @@ export class CalendarGrid extends LitElement {
   #column(column: Column, index: number): TemplateResult {
     const day = this.#grid.days[index]!;
     const taken = column.blocks;
-    const lines = closedOn(column.date, this.times);
+    const lines = closedOn(column, this.times);
     return html`
       <div
         class="cal-day"

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AvailableSlots, Robot } from '../api/types.js';
 import { keyed } from './keys.js';
-import { columnOf, hoursShown, labTimes, objection, targetsOf, within, type LabTimes } from './model.js';
+import { closedOn, columnOf, hoursShown, labTimes, objection, targetsOf, within, type LabTimes } from './model.js';
 
 const at = (hour: number, minute = 0) => Date.UTC(2027, 5, 1, hour, minute);
 const rfc = (hour: number) => new Date(at(hour)).toISOString();
@@ -79,6 +79,17 @@ describe('a choice', () => {
   it('shows the open hours with a little around them', () => {
     expect(hoursShown(times)).toEqual({ from: 480, to: 1140 });
     expect(hoursShown({ ...times, open: null })).toEqual({ from: 0, to: 1440 });
+  });
+
+  it('knows which days have other hours', () => {
+    const monday = { date: '2026-11-23', open: { from: 360, to: 720 } };
+    const [before, after] = closedOn(monday, { ...times, zone: 'UTC' });
+    expect(before).toEqual({ startsAt: Date.parse('2026-11-23T00:00Z'), endsAt: Date.parse('2026-11-23T06:00Z') });
+    expect(after).toEqual({ startsAt: Date.parse('2026-11-23T12:00Z'), endsAt: Date.parse('2026-11-24T00:00Z') });
+    const [target] = targetsOf([robot('a')]);
+    const shown = [{ ...monday, target: target!, blocks: [], free: [] }, { date: '2026-11-24', target: target!, blocks: [], free: [] }];
+    expect(hoursShown(times, shown)).toEqual({ from: 300, to: 1140 });
+    expect(closedOn({ date: '2026-11-24', open: null }, times)).toEqual([]);
   });
 });
 

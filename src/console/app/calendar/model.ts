@@ -27,6 +27,8 @@ export interface Column {
   blocks: Block[];
   /** The slots that the lab offers and that are free. */
   free: Span[];
+  /** When the lab is open on this day; absent while that is not known. */
+  open?: LabTimes['open'];
 }
 
 /** What the lab's rules say about choosing, as far as everybody may know them. */
@@ -85,18 +87,21 @@ export function columnOf(
   const free = (offered?.available_slots ?? [])
     .map(({ starts_at, ends_at }) => ({ startsAt: Date.parse(starts_at), endsAt: Date.parse(ends_at) }))
     .filter((slot) => !taken.some((other) => overlaps(slot, other)));
-  return { target, date, blocks: taken, free };
+  return { target, date, blocks: taken, free, ...(offered === undefined ? {} : { open: openOf(offered) }) };
 }
 
 export function labTimes(slots: AvailableSlots): LabTimes {
-  const { start, end } = slots.working_hours;
-  const minutes = (text: string) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3, 5));
   return {
     zone: slots.zone,
     slotMinutes: Math.max(1, Math.round(slots.slot_duration * 60)),
     longestMinutes: Math.max(1, Math.round(slots.max_session_duration * 60)),
-    open: start === end ? null : { from: minutes(start), to: minutes(end) === 0 ? 1440 : minutes(end) },
+    open: openOf(slots),
   };
+}
+
+function openOf({ working_hours: { start, end } }: AvailableSlots): LabTimes['open'] {
+  const minutes = (text: string) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3, 5));
+  return start === end ? null : { from: minutes(start), to: minutes(end) === 0 ? 1440 : minutes(end) };
 }
 
 /** Why a choice cannot be booked as things are known here; null when it can be tried. */
@@ -119,19 +124,30 @@ export function within(draft: Draft, anchor: number, blocks: readonly Block[]): 
   return { ...draft, startsAt: Math.max(draft.startsAt, before), endsAt: Math.min(draft.endsAt, after) };
 }
 
-/** The hours worth showing: the open ones with a little around them, and whatever is booked outside them. */
-export function hoursShown(times: LabTimes): { from: number; to: number } {
-  if (times.open === null) return { from: 0, to: 1440 };
+/** The hours worth showing: the open ones of the days that are shown, with a little around them. */
+export function hoursShown(times: LabTimes, columns: readonly Column[] = []): { from: number; to: number } {
+  const days = columns.length === 0 ? [times.open] : columns.map((column) => openOn(column, times));
+  const open = days.filter((hours) => hours !== null);
+  if (open.length < days.length) return { from: 0, to: 1440 };
   const hour = (minute: number) => Math.floor(minute / 60) * 60;
-  return { from: Math.max(0, hour(times.open.from - 1)), to: Math.min(1440, hour(times.open.to + 119)) };
+  const from = Math.min(...open.map((hours) => hours.from));
+  const to = Math.max(...open.map((hours) => hours.to));
+  return { from: Math.max(0, hour(from - 1)), to: Math.min(1440, hour(to + 119)) };
+}
+
+/** A day's own hours where they are known, else the usual ones. */
+function openOn({ open }: Pick<Column, 'open'>, times: LabTimes): LabTimes['open'] {
+  return open === undefined ? times.open : open;
 }
 
 /** The stretches of a day on which the lab is closed. */
-export function closedOn(date: string, times: LabTimes): Span[] {
-  if (times.open === null) return [];
+export function closedOn(column: Pick<Column, 'date' | 'open'>, times: LabTimes): Span[] {
+  const { date } = column;
+  const open = openOn(column, times);
+  if (open === null) return [];
   const [from, to] = [dayStart(times.zone, date), dayStart(times.zone, addDays(date, 1))];
-  const opens = instantOf(times.zone, date, times.open.from);
-  const closes = times.open.to === 1440 ? to : instantOf(times.zone, date, times.open.to);
+  const opens = instantOf(times.zone, date, open.from);
+  const closes = open.to === 1440 ? to : instantOf(times.zone, date, open.to);
   return [
     { startsAt: from, endsAt: opens },
     { startsAt: closes, endsAt: to },

@@ -5,6 +5,7 @@ import type { LabRules } from '../api/types.js';
 import { api } from '../context.js';
 import { LoadingPage } from '../parts/loading-page.js';
 import { field } from '../parts/page.js';
+import '../parts/week-hours.js';
 import { fieldsOf, readRules, valueOf, type RuleField } from '../rules.js';
 
 /** The lab's rules, each with what it does; a change is a fact in the log. */
@@ -70,6 +71,7 @@ export class AdminRulesPage extends LoadingPage {
           <small>Hours and days are counted in it, with its summer time.</small>
         </label>
       </div>
+      <curfew-week-hours .rules=${rules}></curfew-week-hours>
       <label>
         Closed on
         <textarea name="closures" rows="3" .value=${rules.closures.join('\n')} spellcheck="false"></textarea>
