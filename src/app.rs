@@ -23,7 +23,7 @@ use crate::api::tls::Tls;
 use crate::api::{Accounts, Api, ApiParts, Service};
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::media::{Media, MediaConfig};
+use crate::media::{Media, MediaConfig, TcpLimits};
 use crate::signaling::{self, Roster, Signaling};
 use crate::store::{Log, Projector, Reads};
 
@@ -253,6 +253,11 @@ fn media_config(config: &Config) -> MediaConfig {
             true => own_addresses(media.listen.ip()),
             false => media.advertise.clone(),
         },
+        tcp: media.tcp.then(|| TcpLimits {
+            connections: config.limits.media_connections,
+            per_address: config.limits.media_connections_per_address,
+            ..TcpLimits::default()
+        }),
         guard: Duration::from_millis(media.guard_ms),
         queue_packets: media.queue_packets,
         max_candidates: config.limits.candidates_per_peer,

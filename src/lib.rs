@@ -4,6 +4,7 @@
 //! crate is the shell around them.
 
 pub mod actors;
+pub mod address;
 pub mod agent;
 pub mod api;
 pub mod app;

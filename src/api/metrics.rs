@@ -155,6 +155,8 @@ async fn snapshot(api: &Api) -> Registry {
 fn media(now: &mut Snapshot, stats: &MediaStats) {
     now.gauge("publishers", "Robots that are connected to publish", stats.publishers);
     now.gauge("viewers", "Viewers' peer connections", stats.viewers);
+    now.gauge("peers_over_tcp", "Peer connections that are sent to over TCP", stats.tcp_peers);
+    now.gauge("media_connections", "Open TCP connections on the media port", stats.tcp_connections);
     let counted = [
         ("peers", "Peer connections answered", stats.peers_total),
         ("media_sent", "RTP and RTCP datagrams sent", stats.media_out),
@@ -170,6 +172,7 @@ fn media(now: &mut Snapshot, stats: &MediaStats) {
         ("keyframe_requests", "Key frames asked of robots", stats.keyframe_requests),
         ("datagrams_unknown", "Datagrams from nobody known", stats.dropped_unknown),
         ("datagrams_unproven", "Datagrams that claimed a peer and did not prove it", stats.dropped_unproven),
+        ("media_tcp_turned_away", "TCP connections past a limit of the media port", stats.tcp_turned_away),
         ("datagrams_late", "Datagrams from peers whose time was over", stats.dropped_late),
         ("send_errors", "Datagrams that the socket would not take", stats.send_errors),
         ("broken_peers", "Peers closed because their protocol state broke", stats.broken_peers),

@@ -156,6 +156,8 @@ impl Config {
         let positive = [
             ("media.queue_packets", self.media.queue_packets),
             ("limits.connections", self.limits.connections),
+            ("limits.media_connections", self.limits.media_connections),
+            ("limits.media_connections_per_address", self.limits.media_connections_per_address),
             ("limits.body_bytes", self.limits.body_bytes),
             ("limits.message_bytes", self.limits.message_bytes),
             ("limits.candidates_per_peer", self.limits.candidates_per_peer),

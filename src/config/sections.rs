@@ -50,6 +50,8 @@ pub struct MediaSection {
     pub listen: SocketAddr,
     /// The addresses put into candidates; empty takes those of this machine.
     pub advertise: Vec<IpAddr>,
+    /// Whether peers may connect to the port over TCP as well, where their network lets no UDP through.
+    pub tcp: bool,
     /// How long before a deadline the gate shuts.
     pub guard_ms: u64,
     /// Packets waiting for one viewer before its oldest is dropped.
@@ -61,6 +63,7 @@ impl Default for MediaSection {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8189)),
             advertise: Vec::new(),
+            tcp: true,
             guard_ms: 2,
             queue_packets: 512,
         }
@@ -75,6 +78,9 @@ pub struct Limits {
     pub connections: usize,
     /// Those of one address, and requests at a time of one behind a trusted proxy; 0 for no bound.
     pub connections_per_address: usize,
+    /// Open TCP connections on the media port, and those of one address.
+    pub media_connections: usize,
+    pub media_connections_per_address: usize,
     /// Time for the head of a request to arrive, and for a connection to stay idle.
     pub header_timeout_ms: u64,
     /// Time for the body of a request to arrive.
@@ -107,6 +113,8 @@ impl Default for Limits {
         Self {
             connections: 4_096,
             connections_per_address: 512,
+            media_connections: 1_024,
+            media_connections_per_address: 256,
             header_timeout_ms: 10_000,
             body_timeout_ms: 10_000,
             write_timeout_ms: 30_000,

@@ -9,22 +9,31 @@ use super::sdp::{Content, Offer};
 use super::types::{Answer, MediaError};
 use crate::protocol::IceCandidateInit;
 
-/// The server's host candidates, best first (RFC 8445, 5.1.2.1).
-pub(super) fn candidates(addresses: &[SocketAddr]) -> Vec<String> {
-    addresses
-        .iter()
-        .zip(0u32..)
-        .map(|(address, rank)| {
-            let priority = (126 << 24) | ((65_535 - rank.min(65_535)) << 8) | 255;
-            format!("candidate:{} 1 udp {priority} {} {} typ host", rank + 1, address.ip(), address.port())
-        })
-        .collect()
+/// The server's host candidates, best first (RFC 8445, 5.1.2.1). Those over TCP, where there are any, come after all over
+/// UDP, whatever kind the far end makes of them: their type preference is below that of any other kind but relayed, as
+/// RFC 6544, 4.2 leaves to choose.
+pub(super) fn candidates(addresses: &[SocketAddr], tcp: bool) -> Vec<String> {
+    let udp = addresses.iter().zip(0u32..).map(|(address, rank)| {
+        let priority = (126 << 24) | ((65_535 - rank.min(65_535)) << 8) | 255;
+        format!("candidate:{} 1 udp {priority} {} {} typ host", rank + 1, address.ip(), address.port())
+    });
+    let passive = addresses.iter().filter(|_| tcp).zip(0u32..).map(|(address, rank)| {
+        // The direction preference of a passive candidate is 4; the other preference has 13 bits.
+        let local_preference = (4 << 13) | (8_191 - rank.min(8_191));
+        let (priority, foundation) =
+            ((90 << 24) | (local_preference << 8) | 255, addresses.len() + rank as usize + 1);
+        format!(
+            "candidate:{foundation} 1 tcp {priority} {} {} typ host tcptype passive",
+            address.ip(),
+            address.port()
+        )
+    });
+    udp.chain(passive).collect()
 }
 
 /// Puts the answer together. `own` answers the canonical offer, so it has the accepted sections only.
-pub(super) fn compose(own: &str, offer: &Offer, addresses: &[SocketAddr]) -> Answer {
+pub(super) fn compose(own: &str, offer: &Offer, candidates: &[String]) -> Answer {
     let (session, mut sections) = split(own);
-    let candidates = candidates(addresses);
     let mut sdp = session;
     let mut first_mid = None;
     for (index, section) in (0u16..).zip(&offer.sections) {
@@ -34,7 +43,7 @@ pub(super) fn compose(own: &str, offer: &Offer, addresses: &[SocketAddr]) -> Ans
             sdp.push_str(&text);
             first_mid.get_or_insert_with(|| (section.mid.clone(), index));
             // The first would do (RFC 9143, 7.1.3), but aiortc takes those of the last section that shares its transport.
-            for candidate in &candidates {
+            for candidate in candidates {
                 // Writing to a String cannot fail.
                 let _ = write!(sdp, "a={candidate}\r\n");
             }
@@ -49,9 +58,9 @@ pub(super) fn compose(own: &str, offer: &Offer, addresses: &[SocketAddr]) -> Ans
     }
     let (mid, index) = first_mid.unzip();
     let candidates = candidates
-        .into_iter()
+        .iter()
         .map(|candidate| IceCandidateInit {
-            candidate,
+            candidate: candidate.clone(),
             sdp_mid: mid.clone().flatten(),
             sdp_mline_index: index,
             username_fragment: None,

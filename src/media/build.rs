@@ -39,8 +39,8 @@ use super::types::{Answer, MediaError, PeerKind, PeerSpec};
 #[derive(Clone)]
 pub(super) struct Builder {
     pub(super) config: MediaConfig,
-    /// The advertised addresses with the bound port, best first.
-    pub(super) addresses: Vec<SocketAddr>,
+    /// The server's own, best first.
+    candidates: Vec<String>,
     certificate: RTCCertificate,
     provider: Arc<dyn RTCCryptoProvider>,
 }
@@ -78,7 +78,8 @@ pub(super) struct BuiltStream {
 }
 
 impl Builder {
-    pub(super) fn new(config: MediaConfig, addresses: Vec<SocketAddr>) -> Result<Self, MediaError> {
+    /// `addresses` are those advertised, with the bound port, best first.
+    pub(super) fn new(config: MediaConfig, addresses: &[SocketAddr]) -> Result<Self, MediaError> {
         let unusable =
             |error: &dyn std::fmt::Display| MediaError::Invalid(format!("no certificate: {error}"));
         let provider = crypto::default_provider().map_err(|error| unusable(&error))?;
@@ -87,7 +88,8 @@ impl Builder {
         let certificate =
             RTCCertificate::generate(provider.crypto(), SignatureScheme::EcdsaP256Sha256, parameters)
                 .map_err(|error| unusable(&error))?;
-        Ok(Self { config, addresses, certificate, provider })
+        let candidates = answer::candidates(addresses, config.tcp.is_some());
+        Ok(Self { config, candidates, certificate, provider })
     }
 
     /// Answers `sdp`. The peer is reachable only once the core knows it, so register it before the answer is handed out.
@@ -120,11 +122,11 @@ impl Builder {
             _ => None,
         };
         connection.set_remote_description(now, RTCSessionDescription::offer(offer.canonical.clone())?)?;
-        for candidate in answer::candidates(&self.addresses).into_iter().chain([String::new()]) {
+        for candidate in self.candidates.iter().cloned().chain([String::new()]) {
             connection.add_local_candidate(RTCIceCandidateInit { candidate, ..Default::default() })?;
         }
         let own = connection.create_answer(None)?;
-        let answer = answer::compose(&own.sdp, &offer, &self.addresses);
+        let answer = answer::compose(&own.sdp, &offer, &self.candidates);
         connection.set_local_description(now, own)?;
         Ok(Built {
             spec,

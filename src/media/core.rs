@@ -5,8 +5,9 @@
 //! given to that which the peer's gate did not admit by a clock reading taken for it. Peers that ended come out of
 //! [`Core::take_spent`], to be freed where it delays nobody.
 
+mod closing;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,17 +16,20 @@ use bytes::BytesMut;
 
 use super::build::Built;
 use super::config::MediaConfig;
+use super::cuts::Cuts;
 use super::demux::{Demux, Route};
 use super::ends::Ends;
 use super::io::{Counting, Io};
+use super::paths::Path;
 use super::peer::{Happening, Peer};
 use super::restart::Credentials;
 use super::robots::Robots;
 use super::rounds::Rounds;
 use super::stats::{MediaStats, PeerStats};
-use super::types::{ClosedWhy, MediaError, MediaEvent, Now, PeerKind, PeerReport};
+use super::types::{ClosedWhy, MediaError, MediaEvent, Now, PeerKind};
 use crate::clock::BootInstant;
 use curfew_domain::{PeerId, RobotId, RoomId};
+use rtc::shared::TransportProtocol;
 
 /// How often stale addresses are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
@@ -50,6 +54,7 @@ pub(super) struct Core {
     demux: Demux,
     timers: BTreeSet<(Instant, PeerId)>,
     deadlines: BTreeSet<(BootInstant, PeerId)>,
+    cuts: Cuts,
     /// Peers that may have something to say or to send.
     active: Vec<PeerId>,
     rounds: Rounds,
@@ -72,6 +77,7 @@ impl Core {
             demux: Demux::default(),
             timers: BTreeSet::new(),
             deadlines: BTreeSet::new(),
+            cuts: Cuts::default(),
             active: Vec::new(),
             rounds: Rounds::new(now.mono),
             room: BytesMut::with_capacity(ROOM),
@@ -123,32 +129,40 @@ impl Core {
         Ok(())
     }
 
-    /// Takes one datagram. `local` is the advertised address it came to.
-    pub(super) fn receive(&mut self, now: Now, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
+    /// Takes one datagram; whether it was for a peer. The path's local end is the advertised address it came to.
+    pub(super) fn receive(&mut self, now: Now, path: Path, bytes: &[u8]) -> bool {
         self.stats.datagrams_in += 1;
-        let id = match self.demux.route(now.mono, remote, bytes) {
+        let id = match self.demux.route(now.mono, path, bytes) {
             Route::To(id) => id,
             Route::Unknown => {
                 self.stats.dropped_unknown += 1;
-                return;
+                return false;
             }
             Route::Unproven => {
                 self.stats.dropped_unproven += 1;
-                return;
+                return false;
             }
         };
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else { return false };
         if !peer.gate.is_open(now.boot) {
             self.stats.dropped_late += 1;
-            return;
+            return false;
         }
-        if contain(|| peer.receive(now, local, remote, bytes)).is_none() {
-            return self.broke(id);
+        if path.protocol == TransportProtocol::TCP && !std::mem::replace(&mut peer.over_tcp, true) {
+            self.cuts.insert(peer.gate.shuts_at(), id);
+        }
+        if contain(|| peer.receive(now, path, bytes)).is_none() {
+            self.broke(id);
+            return false;
         }
         self.activate(id);
+        true
     }
 
     pub(super) fn handle_timeout(&mut self, now: Now) {
+        while let Some(id) = self.cuts.next(now.boot) {
+            self.cut(id);
+        }
         while let Some((deadline, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now.boot) {
             let text = self
                 .peers
@@ -332,98 +346,6 @@ impl Core {
         Ok(())
     }
 
-    pub(super) fn set_room_deadline(&mut self, room: RoomId, deadline: BootInstant) {
-        self.set_deadlines(deadline, |kind| kind.room() == Some(room));
-    }
-
-    /// Moves the deadline of the robot's own connection; its viewers keep theirs.
-    pub(super) fn set_robot_deadline(&mut self, robot: RobotId, deadline: BootInstant) {
-        self.set_deadlines(deadline, |kind| kind == PeerKind::Publisher { robot });
-    }
-
-    fn set_deadlines(&mut self, deadline: BootInstant, which: impl Fn(PeerKind) -> bool) {
-        for peer in self.peers.values_mut().filter(|peer| which(peer.kind)) {
-            self.deadlines.remove(&(peer.gate.deadline(), peer.id));
-            peer.gate.set_deadline(deadline);
-            self.deadlines.insert((deadline, peer.id));
-        }
-    }
-
-    pub(super) fn session_message(&mut self, now: Now, room: RoomId, text: &Arc<str>) {
-        for peer in self.peers.values_mut().filter(|peer| peer.kind.room() == Some(room)) {
-            peer.session_message(now, text);
-            list(&mut self.active, peer);
-        }
-    }
-
-    /// Closes every viewer of a room, `closing` being the last text on its `session` channel.
-    pub(super) fn close_room(&mut self, room: RoomId, closing: Option<&str>) -> Vec<PeerReport> {
-        let of_room: Vec<PeerId> =
-            self.peers.values().filter(|peer| peer.kind.room() == Some(room)).map(|peer| peer.id).collect();
-        of_room.into_iter().filter_map(|id| self.close(id, closing)).collect()
-    }
-
-    pub(super) fn close_robot(&mut self, robot: RobotId) -> Option<PeerReport> {
-        let publisher = self.robots.publisher(robot)?;
-        self.close(publisher, None)
-    }
-
-    pub(super) fn close_all(&mut self) -> Vec<PeerReport> {
-        let all: Vec<PeerId> = self.peers.keys().copied().collect();
-        all.into_iter().filter_map(|id| self.close(id, None)).collect()
-    }
-
-    /// Closes a peer: nothing but what says so leaves for it from here on.
-    pub(super) fn close(&mut self, id: PeerId, closing: Option<&str>) -> Option<PeerReport> {
-        let mut peer = self.remove(id)?;
-        peer.shut();
-        let report = peer.report();
-        self.stats.dropped_queue += report.dropped.saturating_sub(peer.gate.refused);
-        self.stats.refused_by_gate += peer.gate.refused;
-        self.ends.push(peer, closing.map(Arc::from));
-        Some(report)
-    }
-
-    /// Says all that is left to say to peers that were closed, now.
-    pub(super) fn finish(&mut self, now: Now) {
-        self.ends.finish(now);
-    }
-
-    /// Peers that are closed and have said so.
-    pub(super) fn take_spent(&mut self) -> Vec<Peer> {
-        self.ends.take_spent()
-    }
-
-    fn end(&mut self, id: PeerId, closing: Option<&str>, why: ClosedWhy) {
-        if let Some(report) = self.close(id, closing) {
-            self.events.push_back(MediaEvent::Closed { report, why });
-        }
-    }
-
-    /// A panic in the protocol code of one peer ends that peer alone. Its connection is not called again.
-    fn broke(&mut self, id: PeerId) {
-        self.happenings.clear();
-        self.stats.broken_peers += 1;
-        tracing::error!(peer = %id, "the peer's protocol state broke; it is closed");
-        if let Some(peer) = self.remove(id) {
-            self.events.push_back(MediaEvent::Closed { report: peer.report(), why: ClosedWhy::Failed });
-        }
-    }
-
-    fn remove(&mut self, id: PeerId) -> Option<Peer> {
-        let peer = self.peers.remove(&id)?;
-        self.demux.forget(id, &peer.ufrags);
-        self.deadlines.remove(&(peer.gate.deadline(), id));
-        if let Some(at) = peer.timer {
-            self.timers.remove(&(at, id));
-        }
-        self.robots.remove(id, peer.kind);
-        if peer.decides {
-            self.limit_robot(peer.kind.robot());
-        }
-        Some(peer)
-    }
-
     pub(super) fn poll_event(&mut self) -> Option<MediaEvent> {
         self.events.pop_front()
     }
@@ -435,7 +357,7 @@ impl Core {
                 .into_iter()
                 .flatten()
                 .min(),
-            boot: self.deadlines.first().map(|(at, _)| *at),
+            boot: self.deadlines.first().map(|(at, _)| *at).into_iter().chain(self.cuts.poll_timeout()).min(),
         }
     }
 
@@ -451,6 +373,7 @@ impl Core {
                 PeerKind::Publisher { .. } => stats.publishers += 1,
                 PeerKind::Viewer { .. } => stats.viewers += 1,
             }
+            stats.tcp_peers += u64::from(peer.is_sent_tcp());
             stats.refused_by_gate += peer.gate.refused;
             stats.dropped_queue += peer.dropped_from_queue();
         }
@@ -461,7 +384,7 @@ impl Core {
     #[cfg(test)]
     pub(super) fn entries(&self) -> usize {
         let lists = self.active.len() + self.rounds.len();
-        let own = [self.peers.len(), self.timers.len(), self.deadlines.len(), lists];
+        let own = [self.peers.len(), self.timers.len(), self.deadlines.len(), self.cuts.len(), lists];
         let others = [self.robots.len(), self.demux.len(), self.ends.len(), self.events.len()];
         own.into_iter().chain(others).sum()
     }

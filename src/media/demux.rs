@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use curfew_domain::PeerId;
 use ring::hmac;
+use rtc::shared::TransportProtocol;
 
 use super::gate::Class;
+use super::paths::Path;
 use super::stun::{self, Kind, Message};
 
 /// Remote addresses one peer may hold at a time: a host with several interfaces, behind NAT, twice.
@@ -39,7 +41,8 @@ struct Bound {
 #[derive(Default)]
 pub(super) struct Demux {
     by_ufrag: HashMap<String, Credentials>,
-    by_address: HashMap<SocketAddr, Bound>,
+    /// By protocol too: the same port of a host is another one over TCP.
+    by_address: HashMap<(TransportProtocol, SocketAddr), Bound>,
     /// What the far end proves itself with: since its first offer, and since each restart of ICE that still counts.
     remote: HashMap<PeerId, Vec<hmac::Key>>,
 }
@@ -77,18 +80,32 @@ impl Demux {
         self.by_address.retain(|_, bound| bound.peer != peer);
     }
 
+    /// Forgets a peer's connections over TCP; their far ends.
+    pub(super) fn forget_connections(&mut self, peer: PeerId) -> Vec<SocketAddr> {
+        let of_peer = |(protocol, _): &(TransportProtocol, SocketAddr), bound: &mut Bound| {
+            *protocol == TransportProtocol::TCP && bound.peer == peer
+        };
+        self.by_address.extract_if(of_peer).map(|((_, remote), _)| remote).collect()
+    }
+
+    /// Forgets a connection over TCP that is gone: the next from there proves itself anew.
+    pub(super) fn forget_connection(&mut self, remote: SocketAddr) {
+        self.by_address.remove(&(TransportProtocol::TCP, remote));
+    }
+
     /// Assigns a datagram, and binds its source address where it proves whose it is.
-    pub(super) fn route(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Route {
+    pub(super) fn route(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Route {
         match Class::of(datagram) {
-            Class::Stun => self.route_stun(now, from, datagram),
-            Class::Dtls | Class::Media => {
-                self.by_address.get(&from).map_or(Route::Unknown, |bound| Route::To(bound.peer))
-            }
+            Class::Stun => self.route_stun(now, path, datagram),
+            Class::Dtls | Class::Media => self
+                .by_address
+                .get(&(path.protocol, path.remote))
+                .map_or(Route::Unknown, |bound| Route::To(bound.peer)),
             Class::Other => Route::Unknown,
         }
     }
 
-    fn route_stun(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Route {
+    fn route_stun(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Route {
         let Some(message) = Message::parse(datagram) else { return Route::Unknown };
         match message.kind {
             Kind::BindingRequest => {
@@ -99,10 +116,12 @@ impl Demux {
                     return Route::Unproven;
                 }
                 let peer = credentials.peer;
-                if self.bind(now, from, peer) { Route::To(peer) } else { Route::Unproven }
+                if self.bind(now, path, peer) { Route::To(peer) } else { Route::Unproven }
             }
             Kind::BindingSuccess => {
-                let Some(bound) = self.by_address.get_mut(&from) else { return Route::Unknown };
+                let Some(bound) = self.by_address.get_mut(&(path.protocol, path.remote)) else {
+                    return Route::Unknown;
+                };
                 let keys = self.remote.get(&bound.peer);
                 if !keys.is_some_and(|keys| keys.iter().any(|key| message.is_from(key))) {
                     return Route::Unproven;
@@ -114,8 +133,10 @@ impl Demux {
         }
     }
 
-    /// Binds `from` to `peer`, also when another peer had it: a NAT reuses its ports. `false` at the limit of addresses.
-    fn bind(&mut self, now: Instant, from: SocketAddr, peer: PeerId) -> bool {
+    /// Binds where `path` leads to `peer`, also when another peer had it: a NAT reuses its ports. `false` at the limit of
+    /// addresses.
+    fn bind(&mut self, now: Instant, path: Path, peer: PeerId) -> bool {
+        let from = (path.protocol, path.remote);
         if let Some(bound) = self.by_address.get_mut(&from) {
             *bound = Bound { peer, proven_at: now };
             return true;
@@ -150,8 +171,9 @@ mod tests {
         PeerId::from(Uuid::from_u128(n))
     }
 
-    fn addr(port: u16) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], port))
+    fn path(port: u16) -> Path {
+        let address = |port| SocketAddr::from(([192, 0, 2, 1], port));
+        Path { protocol: TransportProtocol::UDP, local: address(1), remote: address(port) }
     }
 
     /// A message with USERNAME and MESSAGE-INTEGRITY.
@@ -184,49 +206,49 @@ mod tests {
     #[test]
     fn an_address_is_bound_only_by_a_request_that_proves_the_password() {
         let (mut demux, now) = (demux(), Instant::now());
-        assert_eq!(demux.route(now, addr(1), DTLS), Route::Unknown);
-        assert_eq!(demux.route(now, addr(1), &request("one", "guess")), Route::Unproven);
-        assert_eq!(demux.route(now, addr(1), &request("none", "password-one")), Route::Unknown);
-        assert_eq!(demux.route(now, addr(1), DTLS), Route::Unknown);
-        assert_eq!(demux.route(now, addr(1), &request("one", "password-one")), Route::To(peer(1)));
-        assert_eq!(demux.route(now, addr(1), DTLS), Route::To(peer(1)));
+        assert_eq!(demux.route(now, path(1), DTLS), Route::Unknown);
+        assert_eq!(demux.route(now, path(1), &request("one", "guess")), Route::Unproven);
+        assert_eq!(demux.route(now, path(1), &request("none", "password-one")), Route::Unknown);
+        assert_eq!(demux.route(now, path(1), DTLS), Route::Unknown);
+        assert_eq!(demux.route(now, path(1), &request("one", "password-one")), Route::To(peer(1)));
+        assert_eq!(demux.route(now, path(1), DTLS), Route::To(peer(1)));
     }
 
     #[test]
     fn answers_count_only_from_bound_addresses_and_with_the_far_ends_password() {
         let (mut demux, now) = (demux(), Instant::now());
         let success = |password| message([1, 1], "", password);
-        assert_eq!(demux.route(now, addr(1), &success("remote-one")), Route::Unknown);
-        demux.route(now, addr(1), &request("one", "password-one"));
-        assert_eq!(demux.route(now, addr(1), &success("remote-two")), Route::Unproven);
-        assert_eq!(demux.route(now, addr(1), &success("remote-one")), Route::To(peer(1)));
+        assert_eq!(demux.route(now, path(1), &success("remote-one")), Route::Unknown);
+        demux.route(now, path(1), &request("one", "password-one"));
+        assert_eq!(demux.route(now, path(1), &success("remote-two")), Route::Unproven);
+        assert_eq!(demux.route(now, path(1), &success("remote-one")), Route::To(peer(1)));
     }
 
     #[test]
     fn a_reused_address_goes_to_whoever_proves_it_last() {
         let (mut demux, now) = (demux(), Instant::now());
-        demux.route(now, addr(1), &request("one", "password-one"));
-        demux.route(now, addr(1), &request("two", "password-two"));
-        assert_eq!(demux.route(now, addr(1), DTLS), Route::To(peer(2)));
+        demux.route(now, path(1), &request("one", "password-one"));
+        demux.route(now, path(1), &request("two", "password-two"));
+        assert_eq!(demux.route(now, path(1), DTLS), Route::To(peer(2)));
     }
 
     #[test]
     fn forgotten_peers_and_stale_addresses_are_unknown() {
         let (mut demux, now) = (demux(), Instant::now());
-        demux.route(now, addr(1), &request("one", "password-one"));
-        demux.route(now, addr(2), &request("two", "password-two"));
+        demux.route(now, path(1), &request("one", "password-one"));
+        demux.route(now, path(2), &request("two", "password-two"));
         demux.forget(peer(1), &["one".to_owned()]);
-        assert_eq!(demux.route(now, addr(1), DTLS), Route::Unknown);
-        assert_eq!(demux.route(now, addr(1), &request("one", "password-one")), Route::Unknown);
+        assert_eq!(demux.route(now, path(1), DTLS), Route::Unknown);
+        assert_eq!(demux.route(now, path(1), &request("one", "password-one")), Route::Unknown);
         demux.sweep(now + STALE_AFTER);
-        assert_eq!(demux.route(now, addr(2), DTLS), Route::Unknown);
+        assert_eq!(demux.route(now, path(2), DTLS), Route::Unknown);
     }
 
     #[test]
     fn a_peer_holds_a_limited_number_of_addresses() {
         let (mut demux, now) = (demux(), Instant::now());
         for port in 0..40 {
-            let bound = demux.route(now, addr(port), &request("one", "password-one")) == Route::To(peer(1));
+            let bound = demux.route(now, path(port), &request("one", "password-one")) == Route::To(peer(1));
             assert_eq!(bound, usize::from(port) < ADDRESSES_PER_PEER);
         }
     }
@@ -237,12 +259,12 @@ mod tests {
         let success = |password| message([1, 1], "", password);
         assert!(demux.register(peer(1), "new", "password-new", "remote-new"));
         for (ufrag, password, port) in [("one", "password-one", 1), ("new", "password-new", 2)] {
-            assert_eq!(demux.route(now, addr(port), &request(ufrag, password)), Route::To(peer(1)));
+            assert_eq!(demux.route(now, path(port), &request(ufrag, password)), Route::To(peer(1)));
         }
-        assert_eq!(demux.route(now, addr(1), &success("remote-new")), Route::To(peer(1)));
+        assert_eq!(demux.route(now, path(1), &success("remote-new")), Route::To(peer(1)));
         demux.forget_oldest(peer(1), "one");
-        assert_eq!(demux.route(now, addr(1), &request("one", "password-one")), Route::Unknown);
-        assert_eq!(demux.route(now, addr(1), &success("remote-one")), Route::Unproven);
-        assert_eq!(demux.route(now, addr(2), &success("remote-new")), Route::To(peer(1)));
+        assert_eq!(demux.route(now, path(1), &request("one", "password-one")), Route::Unknown);
+        assert_eq!(demux.route(now, path(1), &success("remote-one")), Route::Unproven);
+        assert_eq!(demux.route(now, path(2), &success("remote-new")), Route::To(peer(1)));
     }
 }

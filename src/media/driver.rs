@@ -1,4 +1,4 @@
-//! The media thread: it owns the socket and the core, and nothing else may touch them.
+//! The media thread: it owns the sockets and the core, and nothing else may touch them.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,6 +18,7 @@ use super::peer::Peer;
 use super::restart::Credentials;
 use super::socket::Socket;
 use super::stats::{MediaStats, PeerStats};
+use super::tcp::{self, Tcp};
 use super::types::{MediaError, MediaEvent, Now, PeerReport};
 use crate::clock::{BootInstant, SharedClock};
 
@@ -57,9 +58,10 @@ pub(super) struct Driver {
     pub(super) spent: std::sync::mpsc::Sender<Peer>,
 }
 
-/// The socket and the clock, as the core sends with them.
+/// The sockets and the clock, as the core sends with them.
 pub(super) struct Link {
     pub(super) socket: Socket,
+    pub(super) tcp: Option<Tcp>,
     pub(super) clock: SharedClock,
 }
 
@@ -73,7 +75,10 @@ impl Io for Link {
     }
 
     fn send(&mut self, batch: &[TaggedBytesMut]) -> Sent {
-        self.socket.send(batch)
+        match &mut self.tcp {
+            Some(tcp) if tcp::is_for(batch) => tcp.send(batch),
+            _ => self.socket.send(batch),
+        }
     }
 }
 
@@ -108,12 +113,15 @@ impl Driver {
             if !self.obey() {
                 return Ok(());
             }
+            self.cut();
             more |= ready.iter().any(|event| event.token() == SOCKET && event.is_readable());
             if more {
                 more = self.receive();
             }
+            more |= self.receive_tcp(&ready);
             let now = self.link.now();
             self.core.handle_timeout(now);
+            self.cut();
             blocked = self.core.flush(now, &mut self.link);
             self.tell(&mut backlog);
             for peer in self.core.take_spent() {
@@ -128,7 +136,7 @@ impl Driver {
         for _ in 0..MAX_BATCHES {
             let now = self.link.now();
             let core = &mut self.core;
-            match self.link.socket.receive(|local, remote, bytes| core.receive(now, local, remote, bytes)) {
+            match self.link.socket.receive(|path, bytes| _ = core.receive(now, path, bytes)) {
                 Ok(0) => return false,
                 Ok(_) => {}
                 // An ICMP error about some peer; the socket itself is fine.
@@ -138,6 +146,27 @@ impl Driver {
         true
     }
 
+    /// Accepts and reads what came over TCP; `true` when there may be more.
+    fn receive_tcp(&mut self, ready: &mio::Events) -> bool {
+        let Some(tcp) = &mut self.link.tcp else { return false };
+        ready.iter().for_each(|event| tcp.note(event.token()));
+        if !tcp.has_work() {
+            return false;
+        }
+        let now = Now { mono: Instant::now(), boot: self.link.clock.boot() };
+        let core = &mut self.core;
+        tcp.receive(now.mono, |path, bytes| core.receive(now, path, bytes));
+        tcp.has_work()
+    }
+
+    /// Resets the connections over TCP whose time is over, and tells the core of those that are gone.
+    fn cut(&mut self) {
+        let Some(tcp) = &mut self.link.tcp else { return };
+        tcp.reset(self.core.take_cuts());
+        tcp.handle_timeout(Instant::now());
+        tcp.take_closed().into_iter().for_each(|remote| self.core.disconnected(remote));
+    }
+
     /// How long the poll may wait; the alarm goes off before that where something is due.
     fn sleep(&self, alarm: &mut Alarm, more: bool, retry: bool) -> io::Result<Duration> {
         if more {
@@ -145,7 +174,8 @@ impl Driver {
         }
         let now = Instant::now();
         let wake = self.core.poll_timeout();
-        let mono = wake.mono.map(|at| at.saturating_duration_since(now));
+        let mono = wake.mono.into_iter().chain(self.link.tcp.as_ref().and_then(Tcp::poll_timeout)).min();
+        let mono = mono.map(|at| at.saturating_duration_since(now));
         let boot = wake.boot.map(|at| at.saturating_since(self.link.clock.boot()));
         let left = [mono, boot, retry.then_some(RETRY)].into_iter().flatten().fold(MAX_SLEEP, Duration::min);
         if left.is_zero() {
@@ -203,7 +233,11 @@ impl Driver {
             Command::CloseRoom(room, text, reply) => drop(reply.send(core.close_room(room, text.as_deref()))),
             Command::ClosePeer(peer, text, reply) => drop(reply.send(core.close(peer, text.as_deref()))),
             Command::CloseRobot(robot, reply) => drop(reply.send(core.close_robot(robot))),
-            Command::Stats(reply) => drop(reply.send(core.stats())),
+            Command::Stats(reply) => {
+                let mut stats = core.stats();
+                self.link.tcp.iter().for_each(|tcp| tcp.count(&mut stats));
+                let _ = reply.send(stats);
+            }
             Command::PeerStats(peer, reply) => drop(reply.send(core.peer_stats(now, peer))),
             Command::Shutdown(reply) => drop(reply.send(Vec::new())),
         }

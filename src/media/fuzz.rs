@@ -10,8 +10,8 @@ use curfew_domain::{PeerId, RobotId, RoomId};
 use ring::hmac;
 use rtc::rtcp;
 use rtc::rtp;
-use rtc::shared::TaggedBytesMut;
 use rtc::shared::marshal::Unmarshal as _;
+use rtc::shared::{TaggedBytesMut, TransportProtocol};
 use uuid::Uuid;
 
 use super::answer;
@@ -23,6 +23,7 @@ use super::feedback;
 use super::gate::Class;
 use super::io::{Io, Sent};
 use super::keys::{MasterKey, Profile};
+use super::paths::Path;
 use super::publisher::Publisher;
 use super::sdp::{Direction, read_offer};
 use super::stun::{self, Kind};
@@ -38,6 +39,10 @@ const BOOTED: Duration = Duration::from_secs(1_000);
 
 fn server() -> SocketAddr {
     SocketAddr::from(([203, 0, 113, 1], 8189))
+}
+
+fn udp(remote: SocketAddr) -> Path {
+    Path { protocol: TransportProtocol::UDP, local: server(), remote }
 }
 
 fn peer(n: u128) -> PeerId {
@@ -70,14 +75,14 @@ pub fn offers(input: &[u8]) {
         let again = read_offer(canonical, direction, &config).expect("what was written can be read");
         assert_eq!(again.canonical.lines().count(), canonical.lines().count(), "it is canonical already");
         assert_eq!(again.streams().count(), offer.streams().count());
-        let sdp = answer::compose(canonical, &offer, &[server()]).sdp;
+        let sdp = answer::compose(canonical, &offer, &answer::candidates(&[server()], true)).sdp;
         assert_eq!(sections(&sdp), sections(text));
     }
 }
 
 thread_local! {
     static BUILDER: Builder =
-        Builder::new(MediaConfig::default(), vec![server()]).expect("a certificate can be made");
+        Builder::new(MediaConfig::default(), &[server()]).expect("a certificate can be made");
     static RELAYED: RefCell<Option<(Publisher, Viewer)>> = const { RefCell::new(None) };
     static PORT: RefCell<Option<Port>> = const { RefCell::new(None) };
 }
@@ -189,7 +194,7 @@ fn assign(steps: &[Step<'_>]) {
                     && message.is_from(&stun::key(password))
             })
         });
-        let route = demux.route(now, step.from, &bytes);
+        let route = demux.route(now, udp(step.from), &bytes);
         if let Some(index) = of {
             assert_eq!(route, Route::To(peer(index as u128 + 1)));
             proven.insert(step.from, peer(index as u128 + 1));
@@ -278,7 +283,7 @@ impl Port {
                 mono: self.start + self.elapsed,
                 boot: BootInstant::default().saturating_add(BOOTED + self.elapsed),
             };
-            self.core.receive(now, server(), step.from, &datagram(step, &self.peers));
+            self.core.receive(now, udp(step.from), &datagram(step, &self.peers));
             self.core.handle_timeout(now);
             self.core.flush(now, &mut Nowhere(now.boot));
             while self.core.poll_event().is_some() {}

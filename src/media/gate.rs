@@ -50,6 +50,11 @@ impl Gate {
         self.deadline
     }
 
+    /// From when on no media passes.
+    pub(super) fn shuts_at(&self) -> BootInstant {
+        self.deadline.saturating_sub(self.guard)
+    }
+
     /// Moves the deadline, either way. An open connection whose deadline moves back opens again; a closing one does not.
     pub(super) fn set_deadline(&mut self, deadline: BootInstant) {
         self.deadline = deadline;
@@ -62,7 +67,7 @@ impl Gate {
 
     /// Whether the peer's time lasts. What comes in from a peer whose time is over is dropped.
     pub(super) fn is_open(&self, now: BootInstant) -> bool {
-        !self.closing && now < self.deadline.saturating_sub(self.guard)
+        !self.closing && now < self.shuts_at()
     }
 
     /// Decides about one datagram; `now` must have been read for it.

@@ -14,8 +14,9 @@ use super::build::Builder;
 use super::config::MediaConfig;
 use super::core::{ClosingText, Core};
 use super::driver::{Command, Driver, Link, WAKER};
-use super::socket::Socket;
+use super::socket::bind;
 use super::stats::{MediaStats, PeerStats};
+use super::tcp::Tcp;
 use super::types::{Answer, MediaError, MediaEvent, Now, PeerReport, PeerSpec};
 use crate::clock::{BootInstant, SharedClock};
 use crate::protocol::{IceCandidateInit, ServerMessage, SessionEnded};
@@ -44,12 +45,17 @@ impl std::fmt::Debug for Media {
 }
 
 impl Media {
-    /// Binds the socket and starts the thread.
+    /// Binds the port and starts the thread.
     pub fn start(config: MediaConfig, clock: SharedClock) -> io::Result<(Self, mpsc::Receiver<MediaEvent>)> {
-        let socket = Socket::bind(&config)?;
+        let (socket, listener) = bind(&config)?;
         let local_addr = socket.local_addr()?;
-        let builder = Builder::new(config.clone(), socket.addresses().to_vec()).map_err(io::Error::other)?;
+        let builder = Builder::new(config.clone(), socket.addresses()).map_err(io::Error::other)?;
         let poll = mio::Poll::new()?;
+        let tcp = listener.map(|(listener, limits)| {
+            let registry = poll.registry().try_clone()?;
+            Tcp::new(listener, registry, socket.addresses().to_vec(), limits)
+        });
+        let tcp = tcp.transpose()?;
         let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);
         let (commands, receiver) = sync_channel(MAX_COMMANDS);
         let (events, told) = mpsc::channel(MAX_EVENTS);
@@ -59,14 +65,15 @@ impl Media {
         std::thread::Builder::new()
             .name("media-over".into())
             .spawn(move || over.into_iter().for_each(drop))?;
-        let driver = Driver { core, link: Link { socket, clock }, poll, commands: receiver, events, spent };
+        let driver =
+            Driver { core, link: Link { socket, tcp, clock }, poll, commands: receiver, events, spent };
         std::thread::Builder::new().name("media".into()).spawn(move || driver.run())?;
         let at_once = std::thread::available_parallelism().map_or(2, usize::from).max(2);
         let builds = Arc::new(Semaphore::new(at_once));
         Ok((Self { local_addr, commands, waker, builder: Arc::new(builder), builds }, told))
     }
 
-    /// The address of all media.
+    /// The address of all media, over UDP and TCP.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }

@@ -22,6 +22,8 @@ pub(super) enum Sent {
     Done,
     /// Not now; ask again at the next flush.
     Blocked,
+    /// Not these: over TCP, what was sent before takes up the way. They are late already, so nobody keeps them.
+    Waiting,
     /// Not ever: unreachable, too large. The network loses datagrams as well.
     Lost,
 }
@@ -52,7 +54,7 @@ impl<I: Io> Io for Counting<'_, I> {
                 }
             }
             Sent::Lost => self.stats.send_errors += batch.len() as u64,
-            Sent::Blocked => {}
+            Sent::Blocked | Sent::Waiting => {}
         }
         sent
     }

@@ -1,4 +1,4 @@
-//! Peer connections: every robot's and every viewer's media, through one UDP port, and the gate that ends it on the instant.
+//! Peer connections: every robot's and every viewer's media, through one port, and the gate that ends it on the instant.
 //!
 //! The core (`core.rs` and what it uses) is sans-IO: datagrams and time in, datagrams and events out, so that a whole
 //! session with loss, reordering and a deadline runs in a test in virtual time. `driver.rs` gives it a socket, the clocks
@@ -16,6 +16,7 @@ mod canonical;
 mod codec;
 mod config;
 mod core;
+mod cuts;
 mod demux;
 mod driver;
 mod ends;
@@ -48,13 +49,14 @@ mod session;
 mod socket;
 mod stats;
 mod stun;
+mod tcp;
 mod types;
 mod viewer;
 
 #[cfg(test)]
 mod tests;
 
-pub use config::MediaConfig;
+pub use config::{MediaConfig, TcpLimits};
 pub use handle::Media;
 pub use stats::{MediaStats, PeerStats};
 pub use types::{Answer, ClosedWhy, MediaError, MediaEvent, PeerKind, PeerReport, PeerSpec};

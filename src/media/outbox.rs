@@ -55,6 +55,7 @@ impl Outbox {
                     flushed.blocked = true;
                     return flushed;
                 }
+                Sent::Waiting => self.dropped += count as u64,
                 Sent::Lost => {}
                 Sent::Done => {
                     let at = io.boot();

@@ -9,6 +9,8 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use rtc::shared::{TransportContext, TransportProtocol};
+
 use super::stun::{Kind, Message, TransactionId};
 
 /// Checks of the server's own that may be answered still.
@@ -19,11 +21,31 @@ const DESERTED_AFTER: Duration = Duration::from_secs(5);
 /// Ways known to work. A peer binds no more addresses than the demux lets it.
 const MAX_PROVEN: usize = 16;
 
-/// The server's address and the peer's.
+/// The server's address and the peer's. Over TCP it is one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Path {
+    pub(super) protocol: TransportProtocol,
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,
+}
+
+impl Path {
+    pub(super) fn of(transport: &TransportContext) -> Self {
+        Self {
+            protocol: transport.transport_protocol,
+            local: transport.local_addr,
+            remote: transport.peer_addr,
+        }
+    }
+
+    pub(super) fn transport(self) -> TransportContext {
+        TransportContext {
+            local_addr: self.local,
+            peer_addr: self.remote,
+            ecn: None,
+            transport_protocol: self.protocol,
+        }
+    }
 }
 
 pub(super) struct Paths {
@@ -123,7 +145,7 @@ mod tests {
 
     fn path(port: u16) -> Path {
         let address = |port| SocketAddr::from(([192, 0, 2, 1], port));
-        Path { local: address(1), remote: address(port) }
+        Path { protocol: TransportProtocol::UDP, local: address(1), remote: address(port) }
     }
 
     fn message(kind: [u8; 2], transaction: u8, nominates: bool) -> Vec<u8> {

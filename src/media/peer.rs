@@ -3,7 +3,6 @@
 mod exchange;
 mod restarts;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use rtc::peer_connection::state::{RTCIceConnectionState, RTCPeerConnectionState}
 use rtc::peer_connection::transport::RTCDtlsTransportState;
 use rtc::rtcp::sender_report::SenderReport;
 use rtc::sansio::Protocol as _;
-use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
+use rtc::shared::{TaggedBytesMut, TransportProtocol};
 
 use super::build::Built;
 use super::config::MediaConfig;
@@ -50,6 +49,8 @@ pub(super) struct Peer {
     pub(super) candidates: usize,
     /// Whether the robot slows down for it.
     pub(super) decides: bool,
+    /// Whether it has been heard over TCP, and what it has there is to be reset.
+    pub(super) over_tcp: bool,
     /// Whether the core has it on its list of peers with work.
     pub(super) listed: bool,
     /// Whether the core has it on its list of viewers with media to send.
@@ -118,6 +119,7 @@ impl Peer {
             gate: Gate::new(built.spec.deadline, config.guard),
             candidates: built.candidates,
             decides: built.spec.decides,
+            over_tcp: false,
             listed: false,
             receives: false,
             fresh: false,
@@ -142,12 +144,12 @@ impl Peer {
     }
 
     /// Takes a datagram that the demux assigned to this peer. Malformed ones are dropped by the protocols.
-    pub(super) fn receive(&mut self, now: Now, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
+    pub(super) fn receive(&mut self, now: Now, path: Path, bytes: &[u8]) {
         if let Role::Viewer(viewer) = &mut self.role {
             self.is_back |= viewer.is_back(now.mono);
         }
         let class = Class::of(bytes);
-        let message = datagram(now.mono, Path { local, remote }, BytesMut::from(bytes));
+        let message = datagram(now.mono, path, BytesMut::from(bytes));
         if class == Class::Dtls && !self.ice_up {
             if self.early.len() < MAX_EARLY {
                 self.early.push(message);
@@ -155,7 +157,7 @@ impl Peer {
             return;
         }
         if class == Class::Stun {
-            self.paths.received(now.mono, Path { local, remote }, bytes);
+            self.paths.received(now.mono, path, bytes);
             if self.answer_check(&message) {
                 return;
             }
@@ -303,6 +305,11 @@ impl Peer {
         self.connect_by.unwrap_or_else(|| self.paths.consent_ends(self.silence_timeout))
     }
 
+    /// Whether it is sent to over TCP.
+    pub(super) fn is_sent_tcp(&self) -> bool {
+        self.paths.current().is_some_and(|path| path.protocol == TransportProtocol::TCP)
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.connect_by.is_none()
     }
@@ -356,12 +363,10 @@ impl Peer {
 
     /// Sends everything but checks and their answers the way that the peer nominated last.
     fn direct(&mut self, mut datagram: TaggedBytesMut) -> TaggedBytesMut {
-        let transport = &mut datagram.transport;
         if Class::of(&datagram.message) == Class::Stun {
-            let path = Path { local: transport.local_addr, remote: transport.peer_addr };
-            self.paths.sending(path, &datagram.message);
+            self.paths.sending(Path::of(&datagram.transport), &datagram.message);
         } else if let Some(path) = self.paths.current() {
-            (transport.local_addr, transport.peer_addr) = (path.local, path.remote);
+            datagram.transport = path.transport();
         }
         datagram
     }
@@ -443,10 +448,7 @@ impl Peer {
 }
 
 fn datagram(now: Instant, path: Path, message: BytesMut) -> TaggedBytesMut {
-    let Path { local: local_addr, remote: peer_addr } = path;
-    let transport_protocol = TransportProtocol::UDP;
-    let transport = TransportContext { local_addr, peer_addr, ecn: None, transport_protocol };
-    TaggedBytesMut { now, transport, message }
+    TaggedBytesMut { now, transport: path.transport(), message }
 }
 
 /// The track id is not looked at on this path: the SSRC says all.

@@ -1,19 +1,23 @@
-//! The one UDP socket: batches in, single datagrams out, and which advertised address each came to.
+//! The one UDP socket, and the number of its port over TCP: batches in, single datagrams out, and which advertised address each came to.
 
 use std::collections::HashSet;
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
-use rtc::shared::TaggedBytesMut;
+use rtc::shared::{TaggedBytesMut, TransportProtocol};
 
-use super::config::{MAX_DATAGRAM, MediaConfig};
+use super::config::{MAX_DATAGRAM, MediaConfig, TcpLimits};
 use super::io::Sent;
+use super::paths::Path;
 
 /// The kernel may hand over several datagrams of one sender in one buffer (GRO).
 const BUFFER: usize = 64 * 1024;
 /// Kernel buffers: a key frame to every viewer leaves at once, and comes in at once from every robot.
 const KERNEL_BUFFER: usize = 4 * 1024 * 1024;
+
+/// Numbers tried where any will do.
+const MAX_ATTEMPTS: usize = 32;
 
 pub(super) struct Socket {
     pub(super) io: mio::net::UdpSocket,
@@ -27,8 +31,26 @@ pub(super) struct Socket {
     together: Vec<u8>,
 }
 
+/// Binds the media port: UDP, and TCP under the same number where the configuration has it.
+pub(super) fn bind(config: &MediaConfig) -> io::Result<(Socket, Option<(TcpListener, TcpLimits)>)> {
+    let mut attempts = 0;
+    loop {
+        let socket = Socket::bind(config)?;
+        let Some(limits) = config.tcp else { return Ok((socket, None)) };
+        match TcpListener::bind(socket.local_addr()?) {
+            Ok(listener) => return Ok((socket, Some((listener, limits)))),
+            // A number that is free for UDP need not be free for TCP.
+            Err(_) if config.listen.port() == 0 && attempts < MAX_ATTEMPTS => attempts += 1,
+            Err(error) => {
+                let text = format!("over TCP: {error}; free the port, or set `media.tcp` to false");
+                return Err(io::Error::new(error.kind(), text));
+            }
+        }
+    }
+}
+
 impl Socket {
-    pub(super) fn bind(config: &MediaConfig) -> io::Result<Self> {
+    fn bind(config: &MediaConfig) -> io::Result<Self> {
         let socket = UdpSocket::bind(config.listen)?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         for result in [
@@ -61,11 +83,8 @@ impl Socket {
         &self.addresses
     }
 
-    /// Reads one batch; `take` gets (local, remote, bytes) of each datagram. How many there were, zero when none waits.
-    pub(super) fn receive(
-        &mut self,
-        mut take: impl FnMut(SocketAddr, SocketAddr, &[u8]),
-    ) -> io::Result<usize> {
+    /// Reads one batch; `take` gets the path and the bytes of each datagram. How many there were, zero when none waits.
+    pub(super) fn receive(&mut self, mut take: impl FnMut(Path, &[u8])) -> io::Result<usize> {
         let mut meta = [RecvMeta::default(); BATCH_SIZE];
         let mut slices: Vec<IoSliceMut<'_>> =
             self.buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();
@@ -77,12 +96,15 @@ impl Socket {
         drop(slices);
         for (meta, buffer) in meta.iter().zip(&self.buffers).take(count) {
             let remote = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
-            let local =
-                local_for(&self.addresses, &mut self.own, meta.dst_ip.map(|ip| ip.to_canonical()), remote);
+            let local = counts_as(&self.addresses, meta.dst_ip.map(|ip| ip.to_canonical()), remote);
+            if meta.dst_ip.is_some_and(|ip| ip.to_canonical() == local.ip()) {
+                self.own.insert(local.ip());
+            }
+            let path = Path { protocol: TransportProtocol::UDP, local, remote };
             let stride = meta.stride.max(1);
             for bytes in buffer[..meta.len.min(buffer.len())].chunks(stride) {
                 if bytes.len() <= MAX_DATAGRAM {
-                    take(local, remote, bytes);
+                    take(path, bytes);
                 }
             }
         }
@@ -146,20 +168,20 @@ impl Socket {
     }
 }
 
-/// The candidate a datagram counts as having come to. Behind NAT the kernel's destination is not an advertised address;
+/// The candidate that something counts as having come to. Behind NAT the kernel's destination is not an advertised address;
 /// then it is the first of the sender's family.
-fn local_for(
+pub(super) fn counts_as(
     addresses: &[SocketAddr],
-    own: &mut HashSet<IpAddr>,
     destination: Option<IpAddr>,
     remote: SocketAddr,
 ) -> SocketAddr {
-    if let Some(address) = addresses.iter().find(|address| Some(address.ip()) == destination) {
-        own.insert(address.ip());
-        return *address;
-    }
+    let itself = addresses.iter().find(|address| Some(address.ip()) == destination);
     let same_family = addresses.iter().find(|address| address.is_ipv4() == remote.is_ipv4());
-    same_family.or(addresses.first()).copied().unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    itself
+        .or(same_family)
+        .or(addresses.first())
+        .copied()
+        .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
 }
 
 fn advertised(configured: &[IpAddr], bound: SocketAddr) -> Vec<SocketAddr> {
@@ -195,14 +217,12 @@ mod tests {
     #[test]
     fn a_datagram_counts_as_come_to_the_advertised_address() {
         let addresses = [addr("203.0.113.5:8189"), addr("10.0.0.5:8189"), addr("[2001:db8::5]:8189")];
-        let mut own = HashSet::new();
-        let mut local = |destination: &str, remote| {
-            local_for(&addresses, &mut own, Some(destination.parse().expect("an address")), addr(remote))
+        let local = |destination: &str, remote| {
+            counts_as(&addresses, Some(destination.parse().expect("an address")), addr(remote))
         };
         assert_eq!(local("10.0.0.5", "10.0.0.9:1"), addresses[1]);
         assert_eq!(local("172.17.0.2", "198.51.100.7:1"), addresses[0], "behind NAT");
         assert_eq!(local("2001:db8::77", "[2001:db8::9]:1"), addresses[2]);
-        assert_eq!(own, HashSet::from([addresses[1].ip()]));
     }
 
     #[test]

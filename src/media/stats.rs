@@ -7,6 +7,11 @@ use std::time::Duration;
 pub struct MediaStats {
     pub publishers: u64,
     pub viewers: u64,
+    /// Those of them that are sent to over TCP.
+    pub tcp_peers: u64,
+    /// Open connections over TCP, and those that found no room or had to make it.
+    pub tcp_connections: u64,
+    pub tcp_turned_away: u64,
     /// Peers answered since the start.
     pub peers_total: u64,
     pub datagrams_in: u64,

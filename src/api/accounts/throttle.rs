@@ -10,8 +10,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::address::one_client;
 use crate::api::error::Problem;
-use crate::api::listener::one_client;
 use crate::clock::BootInstant;
 
 const WINDOW: Duration = Duration::from_secs(60);

@@ -27,7 +27,6 @@ use slots::{Slot, Slots};
 use stream::{Socket, Stream};
 
 pub use slots::Place;
-pub(super) use slots::one_client;
 
 /// Where a request came in, in its extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

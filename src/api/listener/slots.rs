@@ -4,7 +4,7 @@
 //! to go, the one that has done nothing for the longest first. So a thousand idle sockets keep nobody out.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
@@ -13,6 +13,7 @@ use futures_util::task::AtomicWaker;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::TurnedAway;
+use crate::address::one_client;
 
 /// The connections of one listener.
 #[derive(Debug)]
@@ -223,15 +224,6 @@ impl Place {
 impl Drop for Visit {
     fn drop(&mut self) {
         self.slots.inner().leave(self.address);
-    }
-}
-
-/// What of an address stands for one client: all of an IPv4 address, the network of an IPv6 one (RFC 6177), in which a
-/// client may choose the rest at will.
-pub(in crate::api) fn one_client(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 => v4,
     }
 }
 

@@ -26,9 +26,8 @@ impl Peer {
         let Some(generation) = self.generations.iter().find(|known| known.is_checked_by(&check)) else {
             return false;
         };
-        let (local, remote) = (message.transport.local_addr, message.transport.peer_addr);
-        let path = Path { local, remote };
-        let mut replies = vec![generation.answer(&check, remote)];
+        let path = Path::of(&message.transport);
+        let mut replies = vec![generation.answer(&check, path.remote)];
         if !self.paths.is_proven(path) {
             let check = generation.check();
             self.paths.sending(path, &check);

@@ -44,6 +44,8 @@ pub(super) const ORIENTATION: &str = "urn:3gpp:video-orientation";
 /// A test client with what it has seen so far.
 pub(super) struct Client {
     pub(super) address: SocketAddr,
+    /// What it reaches the server over; over TCP it connects.
+    pub(super) protocol: TransportProtocol,
     pub(super) connection: RTCPeerConnection,
     /// Numbers of the frames that came in, of the first camera.
     pub(super) frames: BTreeSet<u32>,
@@ -131,6 +133,7 @@ impl Client {
             .expect("a connection");
         Self {
             address,
+            protocol: TransportProtocol::UDP,
             connection,
             frames: BTreeSet::new(),
             sequence: Vec::new(),
@@ -233,8 +236,12 @@ impl Client {
     }
 
     pub(super) fn offer(&mut self, now: Instant) -> String {
-        let candidate =
-            format!("candidate:1 1 udp 2130706431 {} {} typ host", self.address.ip(), self.address.port());
+        let (ip, port) = (self.address.ip(), self.address.port());
+        let candidate = match self.protocol {
+            // RFC 6544, 4.5: port 9 stands for none.
+            TransportProtocol::TCP => format!("candidate:1 1 tcp 1518280447 {ip} 9 typ host tcptype active"),
+            _ => format!("candidate:1 1 udp 2130706431 {ip} {port} typ host"),
+        };
         for candidate in [candidate, String::new()] {
             let candidate = RTCIceCandidateInit { candidate, ..Default::default() };
             self.connection.add_local_candidate(candidate).expect("a candidate");
@@ -277,7 +284,7 @@ impl Client {
             local_addr: self.address,
             peer_addr: from,
             ecn: None,
-            transport_protocol: TransportProtocol::UDP,
+            transport_protocol: self.protocol,
         };
         let message = TaggedBytesMut { now, transport, message: BytesMut::from(bytes) };
         let _ = self.connection.handle_read(message);

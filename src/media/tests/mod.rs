@@ -13,4 +13,5 @@ mod relay;
 mod restart;
 mod sound;
 mod stats;
+mod tcp;
 mod world;

@@ -37,7 +37,7 @@ a=setup:actpass\r\na=mid:2\r\na=sctp-port:5000\r\na=max-message-size:262144\r\n"
 fn builder() -> Builder {
     let addresses = ["203.0.113.1:8189", "[2001:db8::1]:8189"];
     let addresses: Vec<SocketAddr> = addresses.iter().map(|a| a.parse().expect("an address")).collect();
-    Builder::new(MediaConfig::default(), addresses).expect("a builder")
+    Builder::new(MediaConfig::default(), &addresses).expect("a builder")
 }
 
 fn answer_as(kind: PeerKind, offer: &str) -> Result<Answer, MediaError> {
@@ -92,6 +92,8 @@ fn a_browsers_offer_is_answered_section_by_section() {
     for candidate in [
         "a=candidate:1 1 udp 2130706431 203.0.113.1 8189 typ host",
         "a=candidate:2 1 udp 2130706175 2001:db8::1 8189 typ host",
+        "a=candidate:3 1 tcp 1520435199 203.0.113.1 8189 typ host tcptype passive",
+        "a=candidate:4 1 tcp 1520434943 2001:db8::1 8189 typ host tcptype passive",
     ] {
         for section in &sections {
             assert!(section.contains(&format!("{candidate}\r\n")), "{candidate} is missing in\n{section}");
@@ -100,7 +102,7 @@ fn a_browsers_offer_is_answered_section_by_section() {
     assert_eq!(video.matches("a=ssrc-group:FID").count(), 1);
     assert!(sections[2].starts_with("m=application 9 UDP/DTLS/SCTP"));
     assert!(answer.sdp.contains("a=group:BUNDLE 0 1 2\r\n") && answer.sdp.contains("a=ice-lite\r\n"));
-    assert_eq!(answer.candidates.len(), 2, "one transport for all sections");
+    assert_eq!(answer.candidates.len(), 4, "one transport for all sections");
     assert_eq!(
         (answer.candidates[0].sdp_mid.as_deref(), answer.candidates[0].sdp_mline_index),
         (Some("0"), Some(0))
@@ -116,7 +118,7 @@ fn a_robot_of_two_cameras_and_sound_finds_the_candidates_wherever_it_looks() {
     assert_eq!(sections.len(), 3);
     for section in sections {
         assert!(section.contains(" 9 UDP/TLS/RTP/SAVPF ") && section.contains("a=recvonly\r\n"), "{section}");
-        assert_eq!(section.matches("a=candidate:").count(), 2, "{section}");
+        assert_eq!(section.matches("a=candidate:").count(), 4, "{section}");
         assert!(section.ends_with("a=end-of-candidates\r\n"), "{section}");
     }
 }

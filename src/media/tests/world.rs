@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use rtc::rtp_transceiver::rtp_sender::RTCRtpCodec;
 use rtc::sansio::Protocol as _;
-use rtc::shared::TaggedBytesMut;
+use rtc::shared::{TaggedBytesMut, TransportProtocol};
 use uuid::Uuid;
 
 use super::super::build::Builder;
@@ -18,6 +18,7 @@ use super::super::config::MediaConfig;
 use super::super::core::Core;
 use super::super::gate::Class;
 use super::super::io::{Io, Sent};
+use super::super::paths::Path;
 use super::super::types::{Answer, MediaError, MediaEvent, Now, PeerKind, PeerSpec};
 use super::client::{Client, h264};
 use crate::clock::BootInstant;
@@ -77,6 +78,7 @@ pub(super) struct World {
 struct Flight {
     at: Duration,
     number: u64,
+    protocol: TransportProtocol,
     from: SocketAddr,
     to: SocketAddr,
     bytes: Vec<u8>,
@@ -86,7 +88,9 @@ struct Flight {
 #[derive(Default)]
 pub(super) struct Wire {
     now: BootInstant,
-    out: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
+    out: Vec<TaggedBytesMut>,
+    /// Far ends whose connections were reset, and when.
+    pub(super) reset: BTreeMap<SocketAddr, BootInstant>,
     /// (when, to whom, what) of everything sent.
     pub(super) log: Vec<(BootInstant, SocketAddr, Class)>,
     /// Addresses the socket has no room for.
@@ -108,8 +112,12 @@ impl Io for Wire {
             if self.blocked.contains(&to) {
                 return Sent::Blocked;
             }
-            self.log.push((self.now, to, Class::of(&datagram.message)));
-            self.out.push((datagram.transport.local_addr, to, datagram.message.to_vec()));
+            let TaggedBytesMut { now, transport, message } = datagram;
+            if transport.transport_protocol == TransportProtocol::TCP && self.reset.contains_key(&to) {
+                return Sent::Lost;
+            }
+            self.log.push((self.now, to, Class::of(message)));
+            self.out.push(TaggedBytesMut { now: *now, transport: *transport, message: message.clone() });
         }
         Sent::Done
     }
@@ -131,7 +139,7 @@ impl World {
 
     pub(super) fn with(seed: u64, config: MediaConfig) -> Self {
         let start = Instant::now();
-        let builder = Builder::new(config.clone(), vec![server()]).expect("a builder");
+        let builder = Builder::new(config.clone(), &[server()]).expect("a builder");
         let now = Now { mono: start, boot: BootInstant::default().saturating_add(BOOTED) };
         let text = Box::new(|room, _| format!("{room} is over").into());
         Self {
@@ -223,6 +231,18 @@ impl World {
         self.negotiate(n, client, viewer_kind(in_room), deadline);
     }
 
+    /// Adds a client whose network lets no UDP through.
+    pub(super) fn add_over_tcp(&mut self, n: u128, kind: PeerKind, deadline: BootInstant) {
+        let mut client = match kind {
+            PeerKind::Publisher { .. } => {
+                Client::robot(self.mono(), Self::address(n), &[("camera0", super::client::h264())])
+            }
+            PeerKind::Viewer { .. } => Client::viewer(self.mono(), Self::address(n), 1),
+        };
+        client.protocol = TransportProtocol::TCP;
+        self.negotiate(n, client, kind, deadline);
+    }
+
     fn negotiate(&mut self, n: u128, client: Client, kind: PeerKind, deadline: BootInstant) {
         self.negotiate_as(n, client, kind, deadline, |offer| offer);
     }
@@ -290,24 +310,35 @@ impl World {
         let now = self.now();
         self.core.flush(now, &mut self.wire);
         self.events.extend(std::iter::from_fn(|| self.core.poll_event()));
+        self.wire.reset.extend(self.core.take_cuts().into_iter().map(|remote| (remote, self.wire.now)));
         let mut out = std::mem::take(&mut self.wire.out);
         let outside: Vec<SocketAddr> = self.clients.keys().map(|n| self.outside(*n)).collect();
         for (client, from) in self.clients.values_mut().zip(outside) {
             client.poll();
-            while let Some(datagram) = client.connection.poll_write() {
-                out.push((from, datagram.transport.peer_addr, datagram.message.to_vec()));
+            while let Some(mut datagram) = client.connection.poll_write() {
+                datagram.transport.local_addr = from;
+                out.push(datagram);
             }
         }
-        for (from, to, bytes) in out {
+        for TaggedBytesMut { transport, message, .. } in out {
+            let (from, to) = (transport.local_addr, transport.peer_addr);
+            let protocol = transport.transport_protocol;
             // Losing handshakes makes tests slow and shows nothing that media does not.
-            let lost = Class::of(&bytes) == Class::Media && self.rng.random_bool(self.weather.loss);
+            let lost = Class::of(&message) == Class::Media && self.rng.random_bool(self.weather.loss);
             if lost || self.weather.blackout {
                 continue;
             }
             let jitter = self.weather.jitter.mul_f64(self.rng.random());
             let at = self.elapsed + self.weather.delay + jitter;
             self.flights += 1;
-            self.in_flight.push(Reverse(Flight { at, number: self.flights, from, to, bytes }));
+            self.in_flight.push(Reverse(Flight {
+                at,
+                number: self.flights,
+                protocol,
+                from,
+                to,
+                bytes: message.to_vec(),
+            }));
         }
     }
 
@@ -332,7 +363,8 @@ impl World {
         while self.in_flight.peek().is_some_and(|flight| flight.0.at <= self.elapsed) {
             let Some(Reverse(flight)) = self.in_flight.pop() else { break };
             if flight.to == server() {
-                self.core.receive(now, server(), flight.from, &flight.bytes);
+                let path = Path { protocol: flight.protocol, local: server(), remote: flight.from };
+                self.core.receive(now, path, &flight.bytes);
                 continue;
             }
             let to = self.clients.keys().copied().find(|n| self.outside(*n) == flight.to);
