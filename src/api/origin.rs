@@ -6,6 +6,7 @@ use warp::Reply;
 use warp::reply::Response;
 
 use crate::api::error::Problem;
+use crate::api::route::percent_decode;
 use curfew_domain::Reason;
 
 /// Query parameters that would put a credential where proxies and histories keep it.
@@ -73,6 +74,7 @@ fn preflight_answer(origin: &HeaderValue) -> Response {
 fn carries_credential(query: &str) -> bool {
     query.split('&').any(|pair| {
         let name = pair.split('=').next().unwrap_or_default();
+        let name = percent_decode(name).unwrap_or_else(|| name.to_owned());
         CREDENTIALS.iter().any(|credential| name.eq_ignore_ascii_case(credential))
     })
 }
@@ -129,7 +131,9 @@ mod tests {
 
     #[test]
     fn a_token_in_the_query_is_refused() {
-        for uri in ["/ws?token=a", "/robots?x=1&access_token=a", "/?TOKEN=a", "/robots?bearer"] {
+        for uri in
+            ["/ws?token=a", "/robots?x=1&access_token=a", "/?TOKEN=a", "/robots?bearer", "/ws?%74oken=a"]
+        {
             assert_eq!(judge("GET", uri, &[]), "401", "{uri}");
         }
         assert_eq!(judge("GET", "/robots?after=token", &[]), "pass");

@@ -215,7 +215,7 @@ fn fit(pattern: &str, path: &str) -> Option<Vec<String>> {
 }
 
 /// RFC 3986, section 2.1. None where it is malformed or no UTF-8.
-fn percent_decode(text: &str) -> Option<String> {
+pub(super) fn percent_decode(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

@@ -1,7 +1,6 @@
 //! Fuzz bodies: offers as strangers write them, and whatever may come in on the media port.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -39,10 +38,6 @@ const BOOTED: Duration = Duration::from_secs(1_000);
 
 fn server() -> SocketAddr {
     SocketAddr::from(([203, 0, 113, 1], 8189))
-}
-
-fn udp(remote: SocketAddr) -> Path {
-    Path { protocol: TransportProtocol::UDP, local: server(), remote }
 }
 
 fn peer(n: u128) -> PeerId {
@@ -115,10 +110,10 @@ pub fn datagrams(input: &[u8]) {
     });
 }
 
-/// One step: what, from which of 16 addresses, and its bytes.
+/// One step: what, from which of 8 addresses and over which of both protocols, and its bytes.
 struct Step<'a> {
     what: u8,
-    from: SocketAddr,
+    path: Path,
     bytes: &'a [u8],
 }
 
@@ -131,8 +126,10 @@ impl<'a> Iterator for Steps<'a> {
         let (&[head, len], rest) = self.0.split_first_chunk()?;
         let (bytes, rest) = rest.split_at(usize::from(len).min(rest.len()));
         self.0 = rest;
-        let from = SocketAddr::from(([192, 0, 2, 1], 1_000 + u16::from(head >> 4)));
-        Some(Step { what: head & 0x0f, from, bytes })
+        let remote = SocketAddr::from(([192, 0, 2, 1], 1_000 + u16::from(head >> 4 & 0x07)));
+        let protocol = if head & 0x80 == 0 { TransportProtocol::UDP } else { TransportProtocol::TCP };
+        let path = Path { protocol, local: server(), remote };
+        Some(Step { what: head & 0x0f, path, bytes })
     }
 }
 
@@ -174,14 +171,14 @@ fn datagram(step: &Step<'_>, peers: &[[String; 3]; 2]) -> Vec<u8> {
     }
 }
 
-/// An address belongs to a peer only after a request from there that proved the peer's password.
+/// An address, of one protocol, belongs to a peer only after a request from there that proved the peer's password.
 fn assign(steps: &[Step<'_>]) {
     let peers = ["one", "two"].map(|name| [name.to_owned(), format!("{name}-near"), format!("{name}-far")]);
     let mut demux = Demux::default();
     for (n, [ufrag, password, remote]) in (1..).zip(&peers) {
         assert!(demux.register(peer(n), ufrag, password, remote));
     }
-    let mut proven: HashMap<SocketAddr, PeerId> = HashMap::new();
+    let mut proven: Vec<(Path, PeerId)> = Vec::new();
     let mut now = Instant::now();
     for step in steps {
         now += Duration::from_millis(step.bytes.len() as u64 * 100);
@@ -194,12 +191,13 @@ fn assign(steps: &[Step<'_>]) {
                     && message.is_from(&stun::key(password))
             })
         });
-        let route = demux.route(now, udp(step.from), &bytes);
+        let route = demux.route(now, step.path, &bytes);
         if let Some(index) = of {
             assert_eq!(route, Route::To(peer(index as u128 + 1)));
-            proven.insert(step.from, peer(index as u128 + 1));
+            proven.push((step.path, peer(index as u128 + 1)));
         } else if let Route::To(peer) = route {
-            assert_eq!(proven.get(&step.from), Some(&peer), "nothing proved this address");
+            let last = proven.iter().rfind(|(path, _)| *path == step.path);
+            assert_eq!(last, Some(&(step.path, peer)), "nothing proved this address");
         }
     }
 }
@@ -283,7 +281,7 @@ impl Port {
                 mono: self.start + self.elapsed,
                 boot: BootInstant::default().saturating_add(BOOTED + self.elapsed),
             };
-            self.core.receive(now, udp(step.from), &datagram(step, &self.peers));
+            self.core.receive(now, step.path, &datagram(step, &self.peers));
             self.core.handle_timeout(now);
             self.core.flush(now, &mut Nowhere(now.boot));
             while self.core.poll_event().is_some() {}
