@@ -76,8 +76,12 @@ class FakePeer {
   createDataChannel = () => ({});
   setLocalDescription = async () => {
     this.localDescription = { sdp: 'v=0 offer' };
+    this.signalingState = 'have-local-offer';
   };
-  setRemoteDescription = async () => undefined;
+  setRemoteDescription = async ({ sdp }: { sdp: string }) => {
+    this.remote = sdp;
+    this.signalingState = 'stable';
+  };
   addIceCandidate = async () => undefined;
   close(): void {
     if (this.signalingState !== 'closed') FakePeer.open -= 1;
@@ -227,6 +231,26 @@ describe('a session', () => {
     await vi.advanceTimersByTimeAsync(5000);
     expect(FakePeer.last).not.toBe(first);
     expect(FakePeer.open).toBe(1);
+  });
+
+  it('takes no answer to a connection that was given up for the next one', async () => {
+    const answer = (sdp: string) => line().say('answer', { from: 'r', answer: { type: 'answer', sdp } });
+    watching();
+    line().open();
+    join('open');
+    await settle();
+    const first = FakePeer.last;
+    answer('the first');
+    first.become('connected');
+    first.become('disconnected');
+    await vi.advanceTimersByTimeAsync(3500);
+    const second = FakePeer.last;
+    expect(second).not.toBe(first);
+    expect(line().events().filter((event) => event === 'offer')).toHaveLength(3);
+    answer('to the restart');
+    answer('the second');
+    await settle();
+    expect([first.remote, second.remote]).toEqual(['the first', 'the second']);
   });
 
   it('takes another line when nothing is answered on this one', async () => {

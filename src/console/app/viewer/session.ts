@@ -49,6 +49,8 @@ export class ViewerSession {
   readonly #config: Promise<RTCConfiguration>;
   readonly #cameras: Promise<number>;
   #peer: ViewerPeer | null = null;
+  /** Whose offers were sent over this line and are to be answered, in their order. */
+  #asked: ViewerPeer[] = [];
   #joinSentAt = 0;
   #zero: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -112,18 +114,21 @@ export class ViewerSession {
     switch (message.event) {
       case 'joined-room':
         this.#signaling.settled();
+        this.#asked = [];
         this.options.clock.read(message.data.serverTime, this.#joinSentAt);
         break;
       case 'session-started':
         if (!this.options.clock.isSet) this.options.clock.read(message.data.serverTime, this.options.clock.mark());
         break;
       case 'answer':
-        void this.#peer?.answer(message.data.answer.sdp).catch(() => this.#tryAgain());
+        this.#onAnswer(message.data.answer.sdp);
         break;
       case 'ice-candidate':
         void this.#peer?.addCandidate(message.data.candidate);
         break;
       case 'error':
+        // It does not say whether it is an offer's.
+        this.#asked = [];
         if (before.phase !== 'waiting') this.#tryAgain();
         break;
       default:
@@ -170,7 +175,7 @@ export class ViewerSession {
     this.#peer = peer;
     const sdp = await peer.offer();
     if (this.#peer !== peer) return;
-    this.#offer(sdp);
+    this.#offer(peer, sdp);
     offered = true;
     early.forEach((candidate) => this.#trickle(candidate));
     this.#tryAgain(ANSWER_PATIENCE_MS);
@@ -179,7 +184,7 @@ export class ViewerSession {
   /** Looks for a new path for the same connection; the picture goes on where it stopped. Whatever comes of it, `lost` is next. */
   async #restart(peer: ViewerPeer): Promise<void> {
     const sdp = this.#peer === peer && this.#state.phase === 'live' ? await peer.restart().catch(() => null) : null;
-    if (sdp !== null && this.#peer === peer) this.#offer(sdp);
+    if (sdp !== null && this.#peer === peer) this.#offer(peer, sdp);
   }
 
   #onConnected(): void {
@@ -187,7 +192,14 @@ export class ViewerSession {
     this.#unanswered = 0;
   }
 
-  #offer(sdp: string): void {
+  /** An answer that comes late, to a connection that was given up meanwhile, is nothing for the next one. */
+  #onAnswer(sdp: string): void {
+    const asked = this.#asked.shift() ?? this.#peer;
+    if (asked !== null && asked === this.#peer) void asked.answer(sdp).catch(() => this.#tryAgain());
+  }
+
+  #offer(peer: ViewerPeer, sdp: string): void {
+    this.#asked.push(peer);
     this.#signaling.send({ event: 'offer', data: { offer: { type: 'offer', sdp } } });
   }
 
