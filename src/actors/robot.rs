@@ -59,9 +59,9 @@ impl Kind for RobotSide {
         for event in &decided.events {
             match event {
                 RobotEvent::CredentialRevoked { credential_id, .. } if self.is_linked_by(*credential_id) => {
-                    self.unlink(shell, Some(Reason::BadToken));
+                    self.shut_out(Cause::CredentialRevoked, shell);
                 }
-                RobotEvent::Retired { .. } => self.unlink(shell, Some(Reason::BadToken)),
+                RobotEvent::Retired { .. } => self.shut_out(Cause::RobotLost, shell),
                 RobotEvent::EmergencyStopCleared { .. } => tell_stop(self.id, None, shell),
                 RobotEvent::SlotReserved { .. } | RobotEvent::SlotMoved { .. } => {
                     self.refresh(state, shell, None)
@@ -130,6 +130,12 @@ impl RobotSide {
             Some(reason) => send(&link.outbox, ServerMessage::error(reason.code(), reason.text())),
             None => {}
         }
+    }
+
+    /// What it sends was ended when this was asked for; whatever it negotiated until this was recorded ends with it.
+    fn shut_out(&mut self, cause: Cause, shell: &Arc<Shell>) {
+        self.unlink(shell, Some(Reason::BadToken));
+        end_publishing(self.id, cause, shell);
     }
 
     /// Asks the robot to publish as long as it is needed, or no longer when a session ended before its time.
@@ -206,14 +212,22 @@ fn differs_little(one: BootInstant, other: BootInstant) -> bool {
     one.saturating_since(other).max(other.saturating_since(one)) < SAME_END
 }
 
-/// Closes the robot's peer connection and records its end.
+/// Closes the robot's peer connection, but none that it opens later, and records its end.
 pub(crate) fn end_publishing(robot: RobotId, cause: Cause, shell: &Arc<Shell>) {
-    let shell = Arc::clone(shell);
-    shell.clone().spawn(async move { end_publishing_now(robot, cause, &shell).await });
+    shell.spawn(publishing_ended(robot, cause, shell));
 }
 
-pub(crate) async fn end_publishing_now(robot: RobotId, cause: Cause, shell: &Arc<Shell>) {
-    if let Some(report) = shell.media.close_robot(robot).await {
-        shell.record_publisher_end(robot, &report, cause, shell.clock.wall()).await;
+/// As `end_publishing`, for whoever waits until it is recorded.
+pub(crate) fn publishing_ended(
+    robot: RobotId,
+    cause: Cause,
+    shell: &Arc<Shell>,
+) -> impl Future<Output = ()> + use<> {
+    let closed = shell.media.close_robot(robot);
+    let shell = Arc::clone(shell);
+    async move {
+        if let Some(report) = closed.await {
+            shell.record_publisher_end(robot, &report, cause, shell.clock.wall()).await;
+        }
     }
 }

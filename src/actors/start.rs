@@ -19,7 +19,7 @@ use super::live_rooms::LiveRooms;
 use super::meters::Meters;
 use super::peers::Peers;
 use super::registry::Registry;
-use super::robot::end_publishing_now;
+use super::robot::publishing_ended;
 use super::robot_messages::Disconnected;
 use super::room::RoomSide;
 use super::shell::Shell;
@@ -84,7 +84,7 @@ impl Lab {
             leave_room(shell, room.id).await;
         }
         for (robot, connection) in shell.rooms.robots() {
-            end_publishing_now(robot, Cause::ServerStopped, shell).await;
+            publishing_ended(robot, Cause::ServerStopped, shell).await;
             let gone = Disconnected { connection, cause: Cause::ServerStopped };
             if let Ok(Err(refused)) = shell.robot(robot).ask(gone).await {
                 tracing::warn!(%robot, %refused, "a robot's end was not recorded");

@@ -147,9 +147,12 @@ impl Media {
         self.ask(|reply| Command::ClosePeer(peer, closing, reply)).await.ok().flatten()
     }
 
-    /// Ends a robot's own connection now; `None` when it has none.
-    pub async fn close_robot(&self, robot: RobotId) -> Option<PeerReport> {
-        self.ask(|reply| Command::CloseRobot(robot, reply)).await.ok().flatten()
+    /// Ends a robot's own connection now; `None` when it has none. It is asked for before this returns: connections
+    /// that are registered later stay, whenever the answer is awaited.
+    pub fn close_robot(&self, robot: RobotId) -> impl Future<Output = Option<PeerReport>> + use<> {
+        let (reply, answered) = oneshot::channel();
+        self.tell(Command::CloseRobot(robot, reply));
+        async move { answered.await.ok().flatten() }
     }
 
     pub async fn stats(&self) -> MediaStats {
