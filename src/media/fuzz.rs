@@ -26,6 +26,7 @@ use super::paths::Path;
 use super::publisher::Publisher;
 use super::sdp::{Direction, read_offer};
 use super::stun::{self, Kind};
+use super::tcp::fuzz::frames;
 use super::types::{Now, PeerKind, PeerSpec};
 use super::viewer::Viewer;
 use crate::clock::BootInstant;
@@ -96,8 +97,9 @@ pub fn answers(input: &[u8]) {
 }
 
 /// What comes in on the media port, step by step: bytes from some address, requests that prove a password, time that
-/// passes; then the same bytes as RTP and RTCP, as they are once decrypted.
+/// passes; then the same bytes as RTP and RTCP, as they are once decrypted, and as a stream of datagrams.
 pub fn datagrams(input: &[u8]) {
+    frames(input);
     let steps: Vec<Step<'_>> = Steps(input).collect();
     assign(&steps);
     RELAYED.with_borrow_mut(|kept| {

@@ -6,6 +6,8 @@
 
 mod connection;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod slots;
 
 use std::collections::{HashMap, VecDeque};
