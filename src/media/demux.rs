@@ -133,11 +133,15 @@ impl Demux {
         }
     }
 
-    /// Binds where `path` leads to `peer`, also when another peer had it: a NAT reuses its ports. `false` at the limit of
-    /// addresses.
+    /// Binds where `path` leads to `peer`, also when another peer had it: a NAT reuses its ports. Over TCP it is one connection,
+    /// which stays with the peer that proved it first: what the kernel holds of that peer's media has to end with it. `false`
+    /// then, and at the limit of addresses.
     fn bind(&mut self, now: Instant, path: Path, peer: PeerId) -> bool {
         let from = (path.protocol, path.remote);
         if let Some(bound) = self.by_address.get_mut(&from) {
+            if path.protocol == TransportProtocol::TCP && bound.peer != peer {
+                return false;
+            }
             *bound = Bound { peer, proven_at: now };
             return true;
         }
@@ -153,9 +157,12 @@ impl Demux {
         self.by_ufrag.len() + self.by_address.len() + self.remote.len()
     }
 
-    /// Forgets addresses that proved nothing for a while.
+    /// Forgets addresses that proved nothing for a while. A connection over TCP is somebody's until it is closed.
     pub(super) fn sweep(&mut self, now: Instant) {
-        self.by_address.retain(|_, bound| now.saturating_duration_since(bound.proven_at) < STALE_AFTER);
+        self.by_address.retain(|(protocol, _), bound| {
+            *protocol == TransportProtocol::TCP
+                || now.saturating_duration_since(bound.proven_at) < STALE_AFTER
+        });
     }
 }
 
@@ -230,6 +237,20 @@ mod tests {
         demux.route(now, path(1), &request("one", "password-one"));
         demux.route(now, path(1), &request("two", "password-two"));
         assert_eq!(demux.route(now, path(1), DTLS), Route::To(peer(2)));
+    }
+
+    #[test]
+    fn a_connection_over_tcp_is_the_first_peers_until_it_is_closed() {
+        let (mut demux, now) = (demux(), Instant::now());
+        let connection = Path { protocol: TransportProtocol::TCP, ..path(1) };
+        assert_eq!(demux.route(now, connection, &request("one", "password-one")), Route::To(peer(1)));
+        assert_eq!(demux.route(now, connection, &request("two", "password-two")), Route::Unproven);
+        demux.sweep(now + 2 * STALE_AFTER);
+        assert_eq!(demux.route(now, connection, DTLS), Route::To(peer(1)));
+        assert_eq!(demux.forget_connections(peer(1)), [connection.remote]);
+        assert_eq!(demux.route(now, connection, &request("two", "password-two")), Route::To(peer(2)));
+        demux.forget_connection(connection.remote);
+        assert_eq!(demux.route(now, connection, DTLS), Route::Unknown);
     }
 
     #[test]

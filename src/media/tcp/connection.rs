@@ -19,6 +19,8 @@ const KERNEL_BUFFER: usize = 128 * 1024;
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) path: Path,
+    /// Whether it waits for its turn to be read.
+    pub(super) listed: bool,
     deframer: Deframer,
     /// The end of a frame whose beginning was written.
     rest: Vec<u8>,
@@ -39,7 +41,7 @@ impl Connection {
         sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
         sockopt::set_tcp_nodelay(&stream, true)?;
         sockopt::set_socket_send_buffer_size(&stream, KERNEL_BUFFER)?;
-        Ok(Self { stream, path, deframer: Deframer::default(), rest: Vec::new() })
+        Ok(Self { stream, path, listed: false, deframer: Deframer::default(), rest: Vec::new() })
     }
 
     /// Reads once and gives the frames to `take`.

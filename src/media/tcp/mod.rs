@@ -97,8 +97,17 @@ impl Tcp {
     pub(super) fn note(&mut self, token: Token) {
         if token.0 == LISTENER {
             self.accepting = true;
-        } else if self.connections.contains_key(&token.0) {
-            self.ready.push_back(token.0);
+        } else {
+            self.list(token.0);
+        }
+    }
+
+    /// Has a connection read in its turn, once however often it is told to be ready.
+    fn list(&mut self, id: usize) {
+        if let Some(connection) = self.connections.get_mut(&id)
+            && !std::mem::replace(&mut connection.listed, true)
+        {
+            self.ready.push_back(id);
         }
     }
 
@@ -164,11 +173,12 @@ impl Tcp {
         self.last_id = id;
         self.by_remote.insert(remote, id);
         self.connections.insert(id, connection);
-        self.ready.push_back(id);
+        self.list(id);
     }
 
     fn read(&mut self, now: Instant, id: usize, take: &mut impl FnMut(Path, &[u8]) -> bool) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.listed = false;
         let proven = self.slots.is_proven(id);
         let (path, mut known, mut strange) = (connection.path, false, false);
         let read = connection.read(&mut self.buffer, |frame| {
@@ -184,7 +194,7 @@ impl Tcp {
         match read {
             Read::Over => self.close(id),
             _ if strange => self.close(id),
-            Read::Some => self.ready.push_back(id),
+            Read::Some => self.list(id),
             Read::Nothing => {}
         }
     }
