@@ -19,8 +19,12 @@ use super::robot::{self, RobotSide};
 use super::shell::Shell;
 
 impl Lab {
+    /// A slug names one robot for ever, a retired one too. To be carried to its end: what is dropped halfway may be recorded all
+    /// the same, when the next one has looked already.
     pub async fn register_robot(&self, principal: &Principal, new: NewRobot) -> Answer<RobotId> {
         let admin = self.admin(principal).await?;
+        let _turn = self.shell.turns.slugs.lock().await;
+        self.shell.up_to_date().await?;
         if self.shell.robot_named(&new.slug).await.is_ok() {
             return Err(Refused::because(Reason::Conflict, "Another robot has this slug."));
         }

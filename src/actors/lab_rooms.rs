@@ -134,7 +134,8 @@ impl Lab {
         }
     }
 
-    /// Opens a watch: a room without a booking, for the admin who asks. Whoever has one of this robot open gets that.
+    /// Opens a watch: a room without a booking, for the admin who asks. Whoever has one of this robot open gets that, also who
+    /// asks twice at one instant.
     pub async fn watch(&self, principal: &Principal, robot: RobotId, reason: &str) -> Answer<Watch> {
         let (by, reason) = self.admin_because(principal, reason).await?;
         let admin = account_of(by)?;
@@ -142,6 +143,7 @@ impl Lab {
         if !self.shell.state::<RobotSide>(robot).await?.is_in_service() {
             return Err(Refused::not_found("robot"));
         }
+        let _turn = self.shell.turns.watches.lock().await;
         let own = self.shell.rooms.of_robot(robot).into_iter().find(|room| {
             let place = room.place();
             place.booking.is_none() && place.holder == admin && room.deadline().is_some()

@@ -40,6 +40,14 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 /// How long an answer waits for the read models.
 const SHOWN_WITHIN: Duration = Duration::from_secs(1);
 
+/// What is looked up and then made, one at a time, so that two who ask at one instant do not both find nothing. One server is
+/// active on a data folder, so these are the only ones that ask.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    pub(crate) slugs: tokio::sync::Mutex<()>,
+    pub(crate) watches: tokio::sync::Mutex<()>,
+}
+
 pub(crate) struct Shell {
     pub(crate) log: Log,
     pub(crate) projector: Projector,
@@ -59,6 +67,7 @@ pub(crate) struct Shell {
     pub(crate) peers: Peers,
     pub(crate) folded: Folded,
     pub(crate) decisions: Decisions,
+    pub(crate) turns: Turns,
     pub(crate) rules: Mutex<LabRules>,
     pub(crate) clock_behind: AtomicBool,
     /// How far the workflows have come.
@@ -214,6 +223,18 @@ impl Shell {
     pub(crate) async fn shown(&self, position: Option<u64>) {
         if tokio::time::timeout(SHOWN_WITHIN, self.caught_up(position)).await.is_err() {
             tracing::warn!(position, "the read models are behind");
+        }
+    }
+
+    /// Waits until the read models hold all of the log, for what must not be decided on less.
+    ///
+    /// # Errors
+    /// `Unavailable` where that takes too long.
+    pub(crate) async fn up_to_date(&self) -> Answer<()> {
+        let head = *self.log.head().borrow();
+        match tokio::time::timeout(SHOWN_WITHIN, self.projector.caught_up(head)).await {
+            Ok(caught_up) => Ok(caught_up?),
+            Err(_) => Err(Refused::unavailable("The server is behind with its work. Please try again.")),
         }
     }
 

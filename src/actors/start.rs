@@ -22,7 +22,7 @@ use super::registry::Registry;
 use super::robot::publishing_ended;
 use super::robot_messages::Disconnected;
 use super::room::RoomSide;
-use super::shell::Shell;
+use super::shell::{Shell, Turns};
 use super::workflows::Runner;
 use crate::clock::SharedClock;
 use crate::media::{Media, MediaEvent};
@@ -62,6 +62,7 @@ impl Lab {
             peers: Peers::default(),
             folded: Folded::default(),
             decisions: Decisions::default(),
+            turns: Turns::default(),
             rules: Mutex::new(LabRules::default()),
             clock_behind: AtomicBool::new(false),
             answered: AtomicU64::new(0),

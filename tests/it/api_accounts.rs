@@ -78,6 +78,45 @@ async fn the_first_admin_comes_by_a_link_that_works_once() {
 }
 
 #[tokio::test]
+async fn of_two_who_would_be_the_first_admin_at_one_instant_one_is() {
+    let app = TestApp::start().await;
+    // An admin whose record a crash took opens nothing to anybody: somebody else has to be able to come in.
+    app.app.core.lab.register_account(None, Role::Admin).await.expect("registered");
+    let accounts = app.app.core.accounts();
+    let redeem = async |email: &str| {
+        let link = accounts.first_admin_link().await.expect("a link");
+        let body = json!({"token": token_of(&link.url), "name": "Ada", "email": email, "password": PASSWORD});
+        app.anyone().post("/auth/redeem", body).await
+    };
+    let (one, other) = tokio::join!(redeem("ada@lab.example"), redeem("eve@lab.example"));
+    let (winner, loser) = if one.status == 200 { (one, other) } else { (other, one) };
+    assert_eq!(winner.status, 200, "{winner:?}");
+    assert_eq!(loser.refusal(), (401, "bad_token"));
+    let admin = app.anyone().with_token(winner.text("access_token"));
+    assert_eq!(admin.get("/admin/users").await.body["items"].as_array().map(Vec::len), Some(1));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn of_those_who_take_one_e_mail_at_one_instant_one_has_it() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await.client;
+    let before = app.app.core.log.head().borrow().to_owned();
+    let add = || {
+        let new = json!({"name": "Bo", "email": "bo@lab.example", "password": PASSWORD, "role": "viewer"});
+        admin.post("/admin/users", new)
+    };
+    let (one, two, three, four) = tokio::join!(add(), add(), add(), add());
+    let mut statuses = [one, two, three, four].map(|reply| reply.status);
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409, 409, 409]);
+    let facts = app.app.core.log.read_after(before, 100).await.expect("the log is read");
+    let accounts = facts.iter().filter(|recorded| recorded.aggregate_type == "account").count();
+    assert_eq!(accounts, 1, "no account is left without a person");
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_reset_link_sets_a_new_password() {
     let app = TestApp::start().await;
     let (admin, viewer) = (app.admin().await, app.viewer().await);

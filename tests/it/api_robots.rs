@@ -22,6 +22,8 @@ async fn admins_keep_the_registry() {
     assert_eq!(admin.client.post("/admin/robots", again).await.refusal(), (409, "conflict"));
     let odd = json!({"slug": "no slug", "name": "Odd", "type": "turtlebot"});
     assert_eq!(admin.client.post("/admin/robots", odd).await.refusal(), (422, "invalid"));
+    let an_id = json!({"slug": robot["id"], "name": "Odd", "type": "turtlebot"});
+    assert_eq!(admin.client.post("/admin/robots", an_id).await.refusal(), (422, "invalid"));
     let change = json!({"name": "Turtle", "cameras": ["front", "arm"]});
     let changed = admin.client.send("PATCH", "/admin/robots/turtle", Some(change)).await;
     assert_eq!((changed.text("name"), &changed.body["cameras"]), ("Turtle", &json!(["front", "arm"])));

@@ -182,7 +182,8 @@ impl Profile {
         let is_line = |text: &str| {
             !text.trim().is_empty() && text.len() <= LONGEST_NAME && !text.chars().any(char::is_control)
         };
-        if !is_word(&self.slug, LONGEST_SLUG) {
+        // What reads like an id is taken for one wherever a robot is named.
+        if !is_word(&self.slug, LONGEST_SLUG) || self.slug.parse::<RobotId>().is_ok() {
             return Err(RobotError::Invalid("slug"));
         }
         if !is_line(&self.name) {

@@ -5,6 +5,7 @@ mod bookings;
 mod changes;
 mod crowd;
 mod guests;
+mod once;
 mod recovery;
 mod sessions;
 mod standing;

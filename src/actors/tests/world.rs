@@ -111,13 +111,25 @@ impl World {
 
     /// The process dies; `down` later another one starts on the same folder.
     pub(super) async fn crash(self, down: Duration) -> Self {
+        let (dir, clock, admin) = self.die(down).await;
+        Self::open(dir, clock, Some(admin)).await
+    }
+
+    /// As [`Self::crash`], and the file with the read models is gone.
+    pub(super) async fn crash_without_read_models(self, down: Duration) -> Self {
+        let (dir, clock, admin) = self.die(down).await;
+        std::fs::remove_file(dir.path().join("projections.db")).expect("it was there");
+        Self::open(dir, clock, Some(admin)).await
+    }
+
+    async fn die(self, down: Duration) -> (TempDir, Arc<ManualClock>, Principal) {
         self.lab.shell.stop.send_replace(true);
         self.lab.shell.system.stop();
         self.media.shutdown().await;
         self.projector.close().await;
         self.log.close().await;
         self.clock.advance(down);
-        Self::open(self.dir, self.clock, Some(self.admin)).await
+        (self.dir, self.clock, self.admin)
     }
 
     pub(super) async fn robot(&self, slug: &str) -> RobotId {

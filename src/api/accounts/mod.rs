@@ -12,6 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use curfew_domain::{AccountId, Reason, Role};
 use prometheus_client::metrics::counter::Counter;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::actors::{AccountState, Lab, Principal, Recorded};
 use crate::api::ApiParts;
@@ -46,6 +47,8 @@ pub struct Accounts {
     clock: SharedClock,
     attempts: Arc<Attempts>,
     roster: Roster,
+    /// Held while somebody becomes a person: what is looked up first is still so then.
+    creating: Arc<Mutex<()>>,
     refused: Counter,
     link_lifetime: Duration,
     base_url: String,
@@ -77,6 +80,7 @@ impl Accounts {
             clock: Arc::clone(&parts.clock),
             attempts: Arc::new(Attempts::new(config.limits.wrong_passwords_per_minute)),
             roster: parts.roster.clone(),
+            creating: Arc::default(),
             refused: Counter::default(),
             link_lifetime: Duration::from_secs(config.sessions.link_minutes.saturating_mul(60)),
             base_url: parts.base_url.clone(),
@@ -86,12 +90,24 @@ impl Accounts {
     /// Creates a person and their account. Refuses an e-mail that another has with `conflict`.
     pub async fn create(&self, by: &Principal, new: NewAccount) -> Result<User, Problem> {
         self.check_new(&new.name, &new.email).await?;
-        let password_hash = self.passwords.hash(new.password).await?;
-        // An account whose record is refused after all, or lost in a crash, opens nothing to anybody.
-        let account_id = self.lab.register_account(Some(by), new.role).await?;
-        let NewAccount { name, email, .. } = new;
+        let password_hash = self.passwords.hash(new.password.clone()).await?;
+        let turn = self.creating.lock().await;
+        self.create_now(by, new, password_hash, &turn).await
+    }
+
+    async fn create_now(
+        &self,
+        by: &Principal,
+        new: NewAccount,
+        password_hash: String,
+        _turn: &MutexGuard<'_, ()>,
+    ) -> Result<User, Problem> {
+        let NewAccount { name, email, role, .. } = new;
+        self.check_new(&name, &email).await?;
+        // An account whose record is lost in a crash opens nothing to anybody.
+        let account_id = self.lab.register_account(Some(by), role).await?;
         let person = NewPerson { account_id, name, email, password_hash, created_at: self.clock.wall() };
-        Ok(user(self.people.create(person).await?, new.role, false))
+        Ok(user(self.people.create(person).await?, role, false))
     }
 
     /// Counts what costs a password's work and needs none: as many as wrong passwords are heard from one address.
@@ -188,13 +204,15 @@ impl Accounts {
         Ok(self.people.names(&ids).await?)
     }
 
-    /// Whether somebody can administer this lab.
+    /// Whether somebody can administer this lab: an admin's account without a person behind it lets nobody in.
     pub async fn has_admin(&self) -> Result<bool, Problem> {
         let mut after = None;
         loop {
             let accounts = self.reads.accounts(after, LOOK_AHEAD).await?;
-            if accounts.iter().any(|account| account.role == Role::Admin && !account.suspended) {
-                return Ok(true);
+            for admin in accounts.iter().filter(|account| account.role == Role::Admin && !account.suspended) {
+                if self.people.by_id(admin.account_id).await?.is_some() {
+                    return Ok(true);
+                }
             }
             match accounts.last() {
                 Some(last) => after = Some(last.account_id),
@@ -291,33 +309,38 @@ impl Accounts {
         name_and_email: Option<(String, String)>,
     ) -> Result<(String, User), Problem> {
         password::check_new(&password)?;
-        let unknown = || {
-            Problem::because(Reason::BadToken, "This link is not valid, was used already, or has expired.")
-        };
         let (hash, now) = (sha256_hex(token), self.clock.wall());
-        if self.links.purpose(&hash, now).await?.ok_or_else(unknown)? == FIRST_ADMIN {
-            if self.has_admin().await? {
-                return Err(unknown());
-            }
-            let Some((name, email)) = &name_and_email else {
+        let id = if self.links.purpose(&hash, now).await?.ok_or_else(used_up)? == FIRST_ADMIN {
+            let Some((name, email)) = name_and_email else {
                 return Err(Problem::invalid("The first admin needs a `name` and an `email`."));
             };
-            self.check_new(name, email).await?;
-        }
-        let link = self.links.take(&hash, now).await?.ok_or_else(unknown)?;
-        let id = match (link.purpose.as_str(), link.account, name_and_email) {
-            (PASSWORD_RESET, Some(id), _) => {
-                self.set_password(id, password).await?;
-                id
-            }
-            (FIRST_ADMIN, None, Some((name, email))) if !self.has_admin().await? => {
-                let new = NewAccount { name, email, password, role: Role::Admin };
-                self.create(&Principal::System, new).await?.id
-            }
-            _ => return Err(unknown()),
+            let new = NewAccount { name, email, password, role: Role::Admin };
+            self.create_first_admin(&hash, new).await?.id
+        } else {
+            let link = self.links.take(&hash, now).await?.ok_or_else(used_up)?;
+            let id = link.account.ok_or_else(used_up)?;
+            self.set_password(id, password).await?;
+            id
         };
         self.signed_in(id).await
     }
+
+    /// Of several links to become the first admin, used at one instant, one works.
+    async fn create_first_admin(&self, link: &str, new: NewAccount) -> Result<User, Problem> {
+        let password_hash = self.passwords.hash(new.password.clone()).await?;
+        let turn = self.creating.lock().await;
+        self.lab.up_to_date().await?;
+        if self.has_admin().await? {
+            return Err(used_up());
+        }
+        self.check_new(&new.name, &new.email).await?;
+        self.links.take(link, self.clock.wall()).await?.ok_or_else(used_up)?;
+        self.create_now(&Principal::System, new, password_hash, &turn).await
+    }
+}
+
+fn used_up() -> Problem {
+    Problem::because(Reason::BadToken, "This link is not valid, was used already, or has expired.")
 }
 
 fn user(person: Person, role: Role, suspended: bool) -> User {

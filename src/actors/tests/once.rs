@@ -1,0 +1,60 @@
+//! What there may be one of, asked for by several at one instant.
+
+use std::time::Duration;
+
+use curfew_domain::{Fact, MediaMode, Reason, RobotEvent, RobotId, RoomEvent};
+use futures_util::future::join_all;
+
+use super::world::World;
+use crate::actors::{Answer, NewRobot};
+
+async fn register(world: &World, slug: &str) -> Answer<RobotId> {
+    let new = NewRobot {
+        slug: slug.into(),
+        name: slug.into(),
+        robot_type: "rover".into(),
+        cameras: vec!["front".into()],
+        media: MediaMode::Relay,
+    };
+    // As a request does: on a task of its own.
+    let (lab, admin) = (world.lab.clone(), world.admin);
+    tokio::spawn(async move { lab.register_robot(&admin, new).await }).await.expect("no panic")
+}
+
+fn registrations(facts: &[Fact]) -> usize {
+    facts.iter().filter(|fact| matches!(fact, Fact::Robot(RobotEvent::Registered { .. }))).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_eight_robots_with_one_slug_there_is_one() {
+    let world = World::new().await;
+    let outcomes = join_all((0..8).map(|_| register(&world, "rover-1"))).await;
+    assert_eq!(registrations(&world.facts().await), 1);
+    let refusals = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    assert!(refusals.clone().all(|refused| refused.reason == Reason::Conflict), "{outcomes:?}");
+    assert_eq!(refusals.count(), 7);
+    register(&world, "rover-2").await.expect("another slug");
+    // The process dies and the read models are lost: the log alone says whose the slug is.
+    let world = world.crash_without_read_models(Duration::from_secs(1)).await;
+    let again = register(&world, "rover-1").await;
+    assert_eq!(again.expect_err("taken").reason, Reason::Conflict);
+    assert_eq!(registrations(&world.facts().await), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_eight_looks_at_a_robot_by_one_admin_there_is_one_watch() {
+    let world = World::new().await;
+    let robot = world.robot("one").await;
+    let watches = (0..8).map(|_| {
+        let (lab, admin) = (world.lab.clone(), world.admin);
+        tokio::spawn(async move { lab.watch(&admin, robot, "a look").await })
+    });
+    let mut rooms = Vec::new();
+    for watch in join_all(watches).await {
+        rooms.push(watch.expect("no panic").expect("an admin may").room_id);
+    }
+    rooms.dedup();
+    assert_eq!(rooms.len(), 1, "everybody got the same one");
+    let opened = |fact: &&Fact| matches!(fact, Fact::Room(RoomEvent::Opened { .. }));
+    assert_eq!(world.facts().await.iter().filter(opened).count(), 1);
+}
