@@ -187,6 +187,7 @@ impl Core {
 
     /// Ends what lives, records that the server stopped, and closes the log.
     pub async fn shutdown(self) {
+        self.lab.begin_shutdown();
         self.stopping.send_replace(true);
         self.lab.shutdown().await;
         self.media.shutdown().await;

@@ -61,13 +61,14 @@ pub trait Clock: Send + Sync + Debug {
 
     /// Both clocks, read together.
     fn reading(&self) -> Reading {
-        Reading { wall: self.wall(), boot: self.boot(), boot_id: self.boot_id() }
+        let (wall, boot) = together(|| self.wall(), || self.boot());
+        Reading { wall, boot, boot_id: self.boot_id() }
     }
 
     /// The boot instant at which the wall clock will read `at`, if it does not step before then. An instant that is past
     /// maps to a past boot instant, down to zero.
     fn boot_at(&self, at: DateTime<Utc>) -> BootInstant {
-        let (wall, boot) = (self.wall(), self.boot());
+        let (wall, boot) = together(|| self.wall(), || self.boot());
         match (at - wall).to_std() {
             Ok(ahead) => boot.saturating_add(ahead),
             Err(_) => boot.saturating_sub((wall - at).to_std().unwrap_or_default()),
@@ -76,12 +77,42 @@ pub trait Clock: Send + Sync + Debug {
 
     /// The wall reading that goes with a boot instant, by the clock's present offset.
     fn wall_at(&self, at: BootInstant) -> DateTime<Utc> {
-        let (wall, boot) = (self.wall(), self.boot());
+        let (wall, boot) = together(|| self.wall(), || self.boot());
         if at >= boot { wall + at.saturating_since(boot) } else { wall - boot.saturating_since(at) }
     }
 }
 
 pub type SharedClock = Arc<dyn Clock>;
+
+/// Two readings of the boot clock this close to each other had nothing else between them than one of the wall clock.
+const CLOSE: Duration = Duration::from_micros(20);
+
+/// How often both clocks are read before the best pair is taken.
+const READINGS: usize = 8;
+
+/// Reads both clocks as if at once. A thread may lose its processor for many milliseconds between two readings, and a
+/// deadline that is mapped from one clock to the other would be late by as much.
+fn together(
+    wall: impl Fn() -> DateTime<Utc>,
+    boot: impl Fn() -> BootInstant,
+) -> (DateTime<Utc>, BootInstant) {
+    let pair = || {
+        let (before, at, after) = (boot(), wall(), boot());
+        let between = after.saturating_since(before);
+        (between, at, before.saturating_add(between / 2))
+    };
+    let mut best = pair();
+    for _ in 1..READINGS {
+        if best.0 <= CLOSE {
+            break;
+        }
+        let next = pair();
+        if next.0 < best.0 {
+            best = next;
+        }
+    }
+    (best.1, best.2)
+}
 
 /// The machine's own clocks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -169,6 +200,26 @@ mod tests {
         assert_eq!(clock.boot_at(later), BootInstant::from_nanos(65_000_000_000));
         assert_eq!(clock.wall_at(clock.boot_at(later)), later);
         assert_eq!(clock.boot_at(wall - Duration::from_secs(2)), BootInstant::from_nanos(3_000_000_000));
+    }
+
+    #[test]
+    fn losing_the_processor_between_two_readings_moves_no_deadline() {
+        let start = DateTime::from_timestamp(1_800_000_000, 0).expect("in range");
+        let passed = std::cell::Cell::new(Duration::ZERO);
+        let readings = std::cell::Cell::new(0);
+        let read = |cost: Duration| {
+            readings.set(readings.get() + 1);
+            // Somebody else has the processor after the second reading, for as long as two frames last.
+            let lost = if readings.get() == 2 { Duration::from_millis(66) } else { Duration::ZERO };
+            let now = passed.get();
+            passed.set(now + cost + lost);
+            now
+        };
+        let step = Duration::from_micros(2);
+        let (wall, boot) =
+            together(|| start + read(step), || BootInstant::from_nanos(0).saturating_add(read(step)));
+        let since = (wall - start).to_std().expect("after the start");
+        assert_eq!(boot, BootInstant::from_nanos(0).saturating_add(since), "one instant of both");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use curfew_domain::{Booking, BookingId, Cause, Phase as BookingPhase};
 
 use super::deadlines::Due;
 use super::decisions::Awaited;
+use super::dispatch::rooms_changed;
 use super::entity::Decided;
 use super::keeper::Kind;
 use super::live::{End, Phase};
@@ -117,4 +118,5 @@ fn send_the_waiting_home(booking: &Booking, shell: &Arc<Shell>) {
     let end = End { cause: state.cause.unwrap_or(Cause::Cancelled), at: shell.clock.wall(), reason: None };
     room.cut(&end);
     shell.rooms.remove(state.room_id);
+    rooms_changed(shell, room.place().robot, Some(end.cause));
 }

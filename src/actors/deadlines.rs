@@ -48,7 +48,8 @@ pub(crate) struct Now {
 
 impl Now {
     pub(crate) fn of(clock: &SharedClock) -> Self {
-        Self { wall: clock.wall(), boot: clock.boot() }
+        let reading = clock.reading();
+        Self { wall: reading.wall, boot: reading.boot }
     }
 }
 

@@ -184,6 +184,10 @@ async fn reported(shell: Arc<Shell>, event: MediaEvent) {
     let now = shell.clock.wall();
     match event {
         MediaEvent::Connected { peer, kind: PeerKind::Publisher { robot }, .. } => {
+            // One that was ended meanwhile is not begun after its end.
+            if shell.peers.owner(peer).is_none() {
+                return;
+            }
             let command = RobotCommand::StartPublishing { peer_id: peer, now };
             shell.insist::<RobotSide>(robot, command, Shell::metadata(Actor::Robot(robot))).await;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use curfew_domain::room::Unreported;
-use curfew_domain::{AccountId, Actor, Cause, PeerId, RoomCommand, RoomId, TerminatedPeer};
+use curfew_domain::{AccountId, Actor, Cause, PeerId, RobotId, RoomCommand, RoomId, TerminatedPeer};
 
 use super::deadlines::Due;
 use super::dispatch::rooms_changed;
@@ -46,7 +46,7 @@ pub(crate) fn cut_at_deadline(shell: &Arc<Shell>, room: RoomId) -> Option<Cut> {
     let deadline = live.deadline()?;
     if deadline > shell.clock.boot() {
         // It was moved while this was on its way.
-        shell.deadlines.arm_boot(Due::RoomEnds(room), deadline);
+        live.settle(|deadline| shell.deadlines.arm_boot(Due::RoomEnds(room), deadline));
         return None;
     }
     let end = End { cause: Cause::WindowClosed, at: live.place().window.ends_at, reason: None };
@@ -118,20 +118,19 @@ pub(crate) async fn end(shell: &Arc<Shell>, room: RoomId, end: End, by: Actor, r
     }
 }
 
+/// Cuts all watches of a robot.
+pub(crate) fn cut_watches(shell: &Arc<Shell>, robot: RobotId, by: Actor) -> Vec<Cut> {
+    let end = End { cause: Cause::RobotLost, at: shell.clock.wall(), reason: None };
+    let watches = shell.rooms.of_robot(robot).into_iter().filter(|room| room.place().booking.is_none());
+    watches.filter_map(|room| cut(shell, room.id, end.clone(), by, None)).collect()
+}
+
 /// Ends the session for one account, everybody else stays.
 pub(crate) async fn end_for(shell: &Arc<Shell>, room: RoomId, account: AccountId, end: End) {
-    let mut terminated: Vec<TerminatedPeer> = Vec::new();
-    if let Some(live) = shell.rooms.get(room) {
-        let (message, gone, peers) = live.cut_account(account, &end);
-        shell.rooms.forget(&gone);
-        let closing: Arc<str> = message.to_text().into();
-        for peer in peers {
-            shell.peers.remove(peer);
-            live.remove_peer(peer);
-            let report = shell.media.close_peer(peer, Some(Arc::clone(&closing))).await;
-            terminated.extend(report.as_ref().map(|report| shell.terminated(report)));
-        }
-    }
+    let mut terminated = send_away(shell, room, account, &end).await;
+    // Whoever was being let in or answered just now is so no longer, and goes as well.
+    let _turn = shell.peers.turn(account, room).await;
+    terminated.extend(send_away(shell, room, account, &end).await);
     let command = RoomCommand::Leave {
         account_id: account,
         cause: end.cause,
@@ -141,6 +140,22 @@ pub(crate) async fn end_for(shell: &Arc<Shell>, room: RoomId, account: AccountId
         now: shell.now_in(room),
     };
     shell.insist::<RoomSide>(room, command, Shell::metadata(Actor::System)).await;
+}
+
+/// Cuts what one account has in a room at this moment.
+async fn send_away(shell: &Shell, room: RoomId, account: AccountId, end: &End) -> Vec<TerminatedPeer> {
+    let Some(live) = shell.rooms.get(room) else { return vec![] };
+    let (message, gone, peers) = live.cut_account(account, end);
+    shell.rooms.forget(&gone);
+    let closing: Arc<str> = message.to_text().into();
+    let mut terminated = Vec::new();
+    for peer in peers {
+        shell.peers.remove(peer);
+        live.remove_peer(peer);
+        let report = shell.media.close_peer(peer, Some(Arc::clone(&closing))).await;
+        terminated.extend(report.as_ref().map(|report| shell.terminated(report)));
+    }
+    terminated
 }
 
 /// Records that somebody left of their own accord.
@@ -186,7 +201,7 @@ pub(crate) async fn peer_closed(shell: &Arc<Shell>, room: RoomId, report: &PeerR
 
 /// Whoever has neither a connection nor a peer in a room any more has left it.
 pub(crate) async fn leave_if_gone(shell: &Arc<Shell>, room: RoomId, account: AccountId) {
-    // Not while an offer of theirs is being answered.
+    // Not while they are being let in or answered.
     let _turn = shell.peers.turn(account, room).await;
     if shell.rooms.get(room).is_some_and(|live| live.deadline().is_some() && !live.has(account)) {
         left(shell, room, account).await;

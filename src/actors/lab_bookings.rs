@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use curfew_domain::booking::State;
 use curfew_domain::{
@@ -18,11 +17,6 @@ use super::lab::{Booked, Lab, NewBooking, Principal, Recorded};
 use super::live::End;
 use super::refusal::{Answer, Refused};
 use super::shell::Shell;
-
-/// How long a caller waits for a decision, or for an end to be recorded.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
-/// How long, of this, the end of a session that was cut may take to follow its cancellation.
-const ENDED_WITHIN: Duration = Duration::from_secs(1);
 
 impl Lab {
     /// Asks for a window, and waits up to two seconds for the decision and, when the window has begun already, for its room
@@ -51,7 +45,10 @@ impl Lab {
         let requested =
             self.shell.carry::<BookingSide>(id, command, Shell::metadata(Actor::Account(holder))).await;
         let decided = match requested {
-            Ok(_) => tokio::time::timeout(PATIENCE, decided(decision, opening, window, &self.shell)).await,
+            Ok(_) => {
+                let decided = decided(decision, opening, window, &self.shell);
+                tokio::time::timeout(self.shell.config.patience, decided).await
+            }
             Err(refused) => {
                 drop((decision, opening));
                 self.shell.decisions.forget(id, Awaited::Decision);
@@ -154,7 +151,7 @@ impl Lab {
         &self,
         recording: impl Future<Output = Answer<()>> + Send + 'static,
     ) -> Answer<Recorded> {
-        match tokio::time::timeout(PATIENCE, self.shell.runtime.spawn(recording)).await {
+        match tokio::time::timeout(self.shell.config.patience, self.shell.runtime.spawn(recording)).await {
             Ok(Ok(recorded)) => recorded.map(|()| Recorded(true)),
             Ok(Err(_)) => Err(Refused::unavailable("The server is shutting down.")),
             Err(_) => Ok(Recorded(false)),
@@ -182,8 +179,8 @@ impl Shell {
             .await
             .is_ok_and(|booking| booking.phase().is_none_or(|p| p.is_over()));
         if !over {
-            // Without it there is still the cancellation to show.
-            let _ = tokio::time::timeout(ENDED_WITHIN, ended).await;
+            // Without it there is still the cancellation to show, for which half of the caller's patience is left.
+            let _ = tokio::time::timeout(self.config.patience / 2, ended).await;
         } else {
             drop(ended);
         }

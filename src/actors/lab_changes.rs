@@ -10,7 +10,7 @@ use super::account::AccountSide;
 use super::booking::BookingSide;
 use super::decisions::Awaited;
 use super::lab::{Lab, Principal, Recorded};
-use super::lab_bookings::{PATIENCE, told};
+use super::lab_bookings::told;
 use super::refusal::{Answer, Refused};
 use super::robot::RobotSide;
 use super::room::{RoomSide, end_moved};
@@ -97,7 +97,7 @@ impl Lab {
                 change = self.shell.decisions.wait_for(id, Awaited::Change);
             }
         };
-        let answer = tokio::time::timeout(PATIENCE, deciding).await;
+        let answer = tokio::time::timeout(self.shell.config.patience, deciding).await;
         self.shell.decisions.forget(id, Awaited::Change);
         let Ok(answer) = answer else { return Ok(Recorded(false)) };
         answer?;
@@ -179,10 +179,8 @@ impl Lab {
         let command = BookingCommand::Shorten { ends_at, by, reason_hash, now };
         // What would be refused is refused before anything is done.
         told(Some(booking.decide(command.clone())))?;
-        if let Some(live) = &live
-            && let Some(deadline) = live.bring_forward(ends_at)
-        {
-            end_moved(live, deadline, by, Some(&reason), &self.shell);
+        if let Some(live) = live.as_ref().filter(|live| live.bring_forward(ends_at).is_some()) {
+            end_moved(live, by, Some(&reason), &self.shell);
         }
         self.shell.keep_reason_soon(&reason);
         let shell = Arc::clone(&self.shell);
@@ -190,8 +188,8 @@ impl Lab {
             let outcome = shell.insist::<BookingSide>(id, command, Shell::metadata(by)).await;
             if let (Some(Err(_)), Some(live)) = (&outcome, live) {
                 let ends_at = shell.state::<RoomSide>(live.id).await?.deadline();
-                if let Some(deadline) = ends_at.and_then(|ends_at| live.take_back(ends_at)) {
-                    end_moved(&live, deadline, by, None, &shell);
+                if ends_at.and_then(|ends_at| live.take_back(ends_at)).is_some() {
+                    end_moved(&live, by, None, &shell);
                 }
             }
             shell.caught_up(told(outcome)?.position).await;

@@ -48,8 +48,7 @@ impl Lab {
         let deadline = live.deadline().ok_or_else(|| Refused::new(Reason::WindowClosed))?;
         self.make_room(&live, account).await;
         let offer_sha256 = hex(&Sha256::digest(&sdp));
-        let answer = self.answer(&live, (account, basis), deadline, sdp).await?;
-        self.shell.peers.insert(owner, key, answer.clone());
+        let answer = self.answer(&live, (owner, key, basis), deadline, sdp).await?;
         self.record_negotiated(live.id, account, &answer, offer_sha256);
         drop(turn);
         self.still_may(principal, live).await?;
@@ -165,14 +164,18 @@ impl Lab {
     async fn answer(
         &self,
         live: &LiveRoom,
-        (account, basis): (AccountId, Basis),
+        (owner, key, basis): (Owner, OfferKey, Basis),
         deadline: BootInstant,
         sdp: String,
     ) -> Answer<Negotiated> {
+        let Owner::Viewer { account, .. } = owner else { return Err(Refused::new(Reason::WrongRole)) };
         let (peer, robot) = (Shell::random_peer(), live.place().robot);
         let kind = PeerKind::Viewer { robot, room: live.id };
         let spec = PeerSpec { peer, kind, deadline, decides: basis == Basis::Holder };
-        let answer = self.shell.media.answer(spec, sdp).await?;
+        let media::Answer { sdp, candidates } = self.shell.media.answer(spec, sdp).await?;
+        let answer = Negotiated { peer, robot, sdp, candidates };
+        // Known before it can be cut, or it would be known for ever.
+        self.shell.peers.insert(owner, key, answer.clone());
         let opened = if live.add_peer(peer, account) {
             let command =
                 RoomCommand::OpenPeer { peer_id: peer, account_id: account, now: self.shell.now_in(live.id) };
@@ -185,16 +188,15 @@ impl Lab {
         };
         if let Err(refused) = opened {
             live.remove_peer(peer);
+            self.shell.peers.remove(peer);
             self.shell.media.close_peer(peer, None).await;
             folded::refused(&self.shell, live.id, account, refused.reason);
             return Err(refused);
         }
-        if live.deadline() != Some(deadline)
-            && let Some(moved) = live.deadline()
-        {
-            self.shell.media.set_room_deadline(live.id, moved);
+        if live.deadline() != Some(deadline) {
+            live.settle(|moved| self.shell.media.set_room_deadline(live.id, moved));
         }
-        Ok(Negotiated { peer, robot, sdp: answer.sdp, candidates: answer.candidates })
+        Ok(answer)
     }
 
     /// An account beyond its number of peers loses its oldest one: most often a page that was loaded anew.

@@ -16,6 +16,7 @@ use super::lab_bookings::{required, told};
 use super::live::End;
 use super::refusal::{Answer, Refused};
 use super::robot::{self, RobotSide};
+use super::robot_messages::StopRecorded;
 use super::shell::Shell;
 
 impl Lab {
@@ -60,7 +61,8 @@ impl Lab {
         self.robot_command(robot, command, admin).await
     }
 
-    /// Cuts the robot's peer connection at once when it is connected with this credential, then records it.
+    /// Cuts the robot's peer connection at once when it is connected with this credential, or negotiated with it before its line
+    /// was lost; then records it.
     pub async fn revoke_credential(
         &self,
         principal: &Principal,
@@ -71,7 +73,8 @@ impl Lab {
         let now = self.shell.clock.wall();
         let command = RobotCommand::RevokeCredential { credential_id: credential, by, now };
         self.would(robot, &command).await?;
-        if self.shell.rooms.credential(robot) == Some(credential) {
+        if self.shell.rooms.credential(robot) == Some(credential) || self.shell.peers.is_by(robot, credential)
+        {
             robot::end_publishing(robot, Cause::CredentialRevoked, &self.shell);
         }
         self.record_robot(robot, command, by, vec![]).await
@@ -98,7 +101,8 @@ impl Lab {
         let by = account_of(admin)?;
         let reason_hash = self.shell.reason_hash(reason);
         let command = RobotCommand::Retire { by, reason_hash, now: self.shell.clock.wall() };
-        let cuts = self.displace(id, &command, Cause::RobotLost, admin, reason).await?;
+        let mut cuts = self.displace(id, &command, Cause::RobotLost, admin, reason).await?;
+        cuts.extend(ending::cut_watches(&self.shell, id, admin));
         robot::end_publishing(id, Cause::RobotLost, &self.shell);
         self.record_robot(id, command, admin, cuts).await
     }
@@ -141,7 +145,15 @@ impl Lab {
         self.would(id, &command).await?;
         robot::tell_stop(id, Some(reason.to_owned()), &self.shell);
         self.shell.keep_reason_soon(reason);
-        self.record_robot(id, command, by, vec![]).await
+        let (shell, reason) = (Arc::clone(&self.shell), reason.to_owned());
+        self.patiently(async move {
+            let engaged = shell.insist::<RobotSide>(id, command, Shell::metadata(by)).await;
+            let position = told(engaged)?.position;
+            shell.robot(id).ask(StopRecorded { reason }).await?;
+            shell.caught_up(position).await;
+            Ok(())
+        })
+        .await
     }
 
     /// The robot says that it stands still.

@@ -11,7 +11,7 @@ use super::ending;
 use super::folded;
 use super::lab::{ConnectionId, Joined, Lab, Negotiated, Outbox, Principal, RobotRoom, RoomHint, Watch};
 use super::lab_access::account_of;
-use super::live::{LiveRoom, Phase, Place, Seat, Sitter};
+use super::live::{End, LiveRoom, Phase, Place, Seat, Sitter};
 use super::refusal::{Answer, Refused};
 use super::robot::RobotSide;
 use super::robot_messages::{Connected, Disconnected, RobotOffer};
@@ -38,10 +38,13 @@ impl Lab {
                 return Err(Refused::new(Reason::RateLimited));
             }
         }
-        let (live, basis) = match booking {
+        // Whoever is sent away meanwhile waits for this to be over, and then sees the seat.
+        let turn = self.shell.peers.turn(account, room).await;
+        let (place, basis) = match booking {
             Some(booking) => self.enter(room, booking, account, role).await?,
             None => self.enter_watch(room, account, role).await?,
         };
+        let live = self.shell.rooms.get_or_insert(room, place);
         let state = match live.phase() {
             Phase::Open { .. } => {
                 self.admit(&live, account, basis).await?;
@@ -59,6 +62,8 @@ impl Lab {
                 Phase::Waiting | Phase::Open { .. } => Refused::unavailable("Please try again."),
             });
         }
+        drop(turn);
+        self.still_enters(principal, booking, connection, &live).await?;
         if state == RoomState::Open {
             if is_new {
                 live.tell(&ServerMessage::UserJoined(Sitter::Account(account).user()), Some(connection));
@@ -84,8 +89,34 @@ impl Lab {
         })
     }
 
+    /// Looks once more, now that there is a seat to take away: whoever lost their right, or their booking, between the first look
+    /// and the seat was sent away before they sat there.
+    async fn still_enters(
+        &self,
+        principal: &Principal,
+        booking: Option<BookingId>,
+        connection: ConnectionId,
+        live: &Arc<LiveRoom>,
+    ) -> Answer<()> {
+        let looked = match (self.person(principal).await, booking) {
+            (Ok((account, role)), Some(booking)) => {
+                self.enter(live.id, booking, account, role).await.map(drop)
+            }
+            (Ok((account, role)), None) => self.enter_watch(live.id, account, role).await.map(drop),
+            (Err(refused), _) => Err(refused),
+        };
+        if looked.is_err() {
+            self.leave(connection).await;
+        }
+        looked
+    }
+
     /// The connection left its room, or is gone: the peers that it negotiated are closed with it.
     pub async fn leave(&self, connection: ConnectionId) {
+        if self.shell.is_closing() {
+            // The server leaves them, and records it so.
+            return;
+        }
         let Some(live) = self.shell.rooms.unseat(connection) else { return };
         let Some(seat) = live.stand_up(connection) else { return };
         let Sitter::Account(account) = seat.who else { return };
@@ -128,7 +159,8 @@ impl Lab {
     }
 
     pub async fn robot_disconnected(&self, robot: RobotId, connection: ConnectionId) {
-        let gone = Disconnected { connection, cause: Cause::RobotLost };
+        let cause = if self.shell.is_closing() { Cause::ServerStopped } else { Cause::RobotLost };
+        let gone = Disconnected { connection, cause };
         if let Ok(Err(refused)) = self.shell.robot(robot).ask(gone).await {
             tracing::warn!(%robot, %refused, "that a robot went offline was not recorded");
         }
@@ -143,7 +175,7 @@ impl Lab {
         if !self.shell.state::<RobotSide>(robot).await?.is_in_service() {
             return Err(Refused::not_found("robot"));
         }
-        let _turn = self.shell.turns.watches.lock().await;
+        let turn = self.shell.turns.watches.lock().await;
         let own = self.shell.rooms.of_robot(robot).into_iter().find(|room| {
             let place = room.place();
             place.booking.is_none() && place.holder == admin && room.deadline().is_some()
@@ -170,8 +202,24 @@ impl Lab {
         };
         let decided =
             self.shell.carry::<RoomSide>(room_id, command, Shell::metadata(Actor::Account(admin))).await?;
+        drop(turn);
+        if let Err(refused) = self.still_watches(principal, robot).await {
+            let end = End { cause: Cause::TerminatedByAdmin, at: self.shell.now_in(room_id), reason: None };
+            ending::end(&self.shell, room_id, end, Actor::System, None).await;
+            return Err(refused);
+        }
         self.shell.shown(decided.position).await;
         Ok(Watch { room_id, ends_at })
+    }
+
+    /// Looks once more, now that there is a watch to end: who is no admin any more, or a robot that is out of service, was
+    /// left by the watches that there were then.
+    async fn still_watches(&self, principal: &Principal, robot: RobotId) -> Answer<()> {
+        self.admin(principal).await?;
+        match self.shell.state::<RobotSide>(robot).await?.is_in_service() {
+            true => Ok(()),
+            false => Err(Refused::not_found("robot")),
+        }
     }
 
     /// The room that a robot is in without joining: that of the session it has now, or else of its next.
@@ -224,7 +272,7 @@ impl Lab {
         booking: BookingId,
         account: AccountId,
         role: Role,
-    ) -> Answer<(Arc<LiveRoom>, Basis)> {
+    ) -> Answer<(Place, Basis)> {
         let booking = self.shell.known_booking(booking).await?;
         let basis = match booking.admission(account, role, self.shell.now_in(room)) {
             Ok(basis) => basis,
@@ -235,25 +283,27 @@ impl Lab {
             }
         };
         let place = place(&booking)?;
+        // Between a room's end and that of its booking nobody waits for it to open.
+        if booking.phase() == Some(curfew_domain::Phase::Active)
+            && self.shell.rooms.get(room).is_none()
+            && self.shell.state::<RoomSide>(room).await?.is_closed()
+        {
+            return Err(Refused::new(Reason::WindowClosed));
+        }
         if basis == Basis::Admin {
             let text = "To see somebody else's session, open a watch with a reason.";
             return Err(Refused::because(Reason::ReasonRequired, text));
         }
-        Ok((self.shell.rooms.get_or_insert(room, place), basis))
+        Ok((place, basis))
     }
 
-    async fn enter_watch(
-        &self,
-        room: RoomId,
-        account: AccountId,
-        role: Role,
-    ) -> Answer<(Arc<LiveRoom>, Basis)> {
+    async fn enter_watch(&self, room: RoomId, account: AccountId, role: Role) -> Answer<(Place, Basis)> {
         let live = self.shell.rooms.get(room).ok_or_else(|| Refused::new(Reason::NoActiveBooking))?;
         if role != Role::Admin {
             folded::refused(&self.shell, room, account, Reason::NoActiveBooking);
             return Err(Refused::new(Reason::NoActiveBooking));
         }
-        Ok((live, Basis::Admin))
+        Ok((live.place(), Basis::Admin))
     }
 }
 

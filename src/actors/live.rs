@@ -62,6 +62,8 @@ impl Sitter {
 pub(crate) struct LiveRoom {
     pub(crate) id: RoomId,
     inner: Mutex<Inner>,
+    /// Held while the room's end is carried to those who keep it.
+    settling: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,8 @@ struct Inner {
     /// Of peers that ended at the deadline, to be recorded with the room's end.
     reports: Vec<PeerReport>,
     is_recorded: bool,
+    /// Why it was cut, once it was.
+    cut_by: Option<Cause>,
 }
 
 impl LiveRoom {
@@ -94,8 +98,9 @@ impl LiveRoom {
             peers: Vec::new(),
             reports: Vec::new(),
             is_recorded: false,
+            cut_by: None,
         };
-        Self { id, inner: Mutex::new(inner) }
+        Self { id, inner: Mutex::new(inner), settling: Mutex::new(()) }
     }
 
     pub(crate) fn place(&self) -> Place {
@@ -110,6 +115,20 @@ impl LiveRoom {
         match self.phase() {
             Phase::Open { deadline } => Some(deadline),
             Phase::Waiting | Phase::Ended => None,
+        }
+    }
+
+    /// Why the room was cut; `None` as long as it was not.
+    pub(crate) fn cut_by(&self) -> Option<Cause> {
+        self.inner().cut_by
+    }
+
+    /// Carries the end that an open room has now to those who keep it. Ends that are moved at once may be carried out of order;
+    /// one at a time, and with what is true then, the last of them is right.
+    pub(crate) fn settle(&self, carry: impl FnOnce(BootInstant)) {
+        let _alone = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(deadline) = self.deadline() {
+            carry(deadline);
         }
     }
 
@@ -203,6 +222,10 @@ impl LiveRoom {
         self.inner().seats.remove(&connection)
     }
 
+    pub(crate) fn seats_connection(&self, connection: ConnectionId) -> bool {
+        self.inner().seats.contains_key(&connection)
+    }
+
     pub(crate) fn seats(&self) -> Vec<(ConnectionId, Seat)> {
         self.inner().seats.iter().map(|(id, seat)| (*id, seat.clone())).collect()
     }
@@ -286,6 +309,7 @@ impl LiveRoom {
                 return None;
             }
             inner.phase = Phase::Ended;
+            inner.cut_by = Some(end.cause);
             std::mem::take(&mut inner.seats)
         };
         let message = self.ended(end);

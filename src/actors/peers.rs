@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use curfew_domain::{AccountId, ConnectionId, PeerId, RobotId, RoomId};
+use curfew_domain::{AccountId, ConnectionId, CredentialId, PeerId, RobotId, RoomId};
 
 use tokio::sync::OwnedMutexGuard;
 
@@ -19,7 +19,8 @@ pub(crate) enum Owner {
     },
     Robot {
         robot: RobotId,
-        connection: ConnectionId,
+        /// With which it was negotiated.
+        credential: CredentialId,
     },
 }
 
@@ -128,7 +129,14 @@ impl Peers {
         self.known().iter().filter(|(_, known)| is_by(&known.owner)).map(|(peer, _)| *peer).collect()
     }
 
-    /// Held while an account negotiates in a room, one offer at a time.
+    /// Whether a robot publishes by a connection that was negotiated with this credential, whatever its line is now.
+    pub(crate) fn is_by(&self, id: RobotId, by: CredentialId) -> bool {
+        self.known().values().any(
+            |known| matches!(known.owner, Owner::Robot { robot, credential } if (robot, credential) == (id, by)),
+        )
+    }
+
+    /// Held while an account is let into a room, negotiates there or is recorded as gone: one at a time.
     pub(crate) async fn turn(&self, account: AccountId, room: RoomId) -> OwnedMutexGuard<()> {
         let turn = {
             let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);

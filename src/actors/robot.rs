@@ -33,8 +33,12 @@ const SAME_END: Duration = Duration::from_millis(5);
 pub(crate) struct RobotSide {
     id: RobotId,
     pub(super) link: Option<Link>,
-    /// Until when the robot was last asked to publish.
-    pub(super) asked_until: Option<BootInstant>,
+    /// Until when the robot was last asked to publish. It outlives the link, as the robot's peer connection does.
+    asked_until: Option<BootInstant>,
+    /// Whether the link of now was told so.
+    is_told: bool,
+    /// Why the last of its sessions ended before its time, until the robot is asked again.
+    ended_by: Option<Cause>,
 }
 
 pub(super) struct Link {
@@ -48,7 +52,7 @@ impl Kind for RobotSide {
     type Id = RobotId;
 
     fn new(id: RobotId, _: &Arc<Shell>) -> Self {
-        Self { id, link: None, asked_until: None }
+        Self { id, link: None, asked_until: None, is_told: false, ended_by: None }
     }
 
     fn shelf(registry: &Registry) -> &Shelf<Self> {
@@ -61,18 +65,25 @@ impl Kind for RobotSide {
                 RobotEvent::CredentialRevoked { credential_id, .. } if self.is_linked_by(*credential_id) => {
                     self.shut_out(Cause::CredentialRevoked, shell);
                 }
+                RobotEvent::CredentialRevoked { credential_id, .. }
+                    if shell.peers.is_by(self.id, *credential_id) =>
+                {
+                    end_publishing(self.id, Cause::CredentialRevoked, shell);
+                }
                 RobotEvent::Retired { .. } => self.shut_out(Cause::RobotLost, shell),
                 RobotEvent::EmergencyStopCleared { .. } => tell_stop(self.id, None, shell),
-                RobotEvent::SlotReserved { .. } | RobotEvent::SlotMoved { .. } => {
-                    self.refresh(state, shell, None)
-                }
+                RobotEvent::SlotReserved { .. }
+                | RobotEvent::SlotMoved { .. }
+                | RobotEvent::SlotReleased { .. }
+                | RobotEvent::MaintenanceStarted { .. } => self.refresh(state, shell, None),
                 _ => {}
             }
         }
     }
 
     fn is_needed(id: RobotId, shell: &Shell) -> bool {
-        shell.rooms.is_online(id)
+        // A robot whose line is down may still publish.
+        shell.rooms.is_online(id) || !shell.rooms.of_robot(id).is_empty()
     }
 
     fn restarted(&mut self, shell: &Arc<Shell>) {
@@ -100,7 +111,7 @@ impl RobotSide {
             shell.deadlines.disarm(Due::RobotLost(booking));
         }
         self.link = Some(link);
-        self.asked_until = None;
+        self.is_told = false;
         self.take_seats(shell);
     }
 
@@ -135,14 +146,17 @@ impl RobotSide {
     /// What it sends was ended when this was asked for; whatever it negotiated until this was recorded ends with it.
     fn shut_out(&mut self, cause: Cause, shell: &Arc<Shell>) {
         self.unlink(shell, Some(Reason::BadToken));
+        self.asked_until = None;
         end_publishing(self.id, cause, shell);
     }
 
-    /// Asks the robot to publish as long as it is needed, or no longer when a session ended before its time.
+    /// Asks the robot to publish as long as it is needed, or no longer when a session ended before its time. Its peer
+    /// connection follows, whether or not there is a line to tell the robot by.
     pub(super) fn refresh(&mut self, state: &Robot, shell: &Arc<Shell>, ended: Option<Cause>) {
-        let Some(link) = &self.link else { return };
         let (wall, boot) = (shell.clock.wall(), shell.clock.boot());
         let rooms = shell.rooms.of_robot(self.id);
+        let ended = ended.or_else(|| rooms.iter().find_map(|room| room.cut_by()));
+        self.ended_by = ended.or(self.ended_by);
         let is_awaited = rooms.iter().any(|room| {
             room.phase() == Phase::Waiting
                 && room.has_company()
@@ -155,32 +169,45 @@ impl RobotSide {
         let was_asked = self.asked_until.filter(|until| *until > boot);
         if open_until.is_none() && !is_awaited {
             if was_asked.is_some() && soon_until.is_none() {
-                send(&link.outbox, ServerMessage::Unpublish(Empty {}));
+                self.tell(ServerMessage::Unpublish(Empty {}));
                 self.asked_until = None;
-                end_publishing(self.id, ended.unwrap_or(Cause::WindowClosed), shell);
+                end_publishing(self.id, self.ended_by.take().unwrap_or(Cause::WindowClosed), shell);
             }
             return;
         }
         let Some(until) = open_until.max(soon_until).filter(|until| *until > boot) else { return };
-        if was_asked.is_some_and(|asked| differs_little(asked, until)) {
+        if self.is_told && was_asked.is_some_and(|asked| differs_little(asked, until)) {
             return;
         }
-        self.asked_until = Some(until);
+        (self.asked_until, self.is_told, self.ended_by) = (Some(until), self.link.is_some(), None);
         let in_ms = u64::try_from(until.saturating_since(boot).as_millis()).unwrap_or(u64::MAX);
-        send(&link.outbox, ServerMessage::Publish(Publish { cameras: None, in_ms }));
+        self.tell(ServerMessage::Publish(Publish { cameras: None, in_ms }));
         shell.media.set_robot_deadline(self.id, until);
     }
 
-    pub(super) fn may_publish(&self, connection: ConnectionId, now: BootInstant) -> Answer<BootInstant> {
-        if self.link.as_ref().is_none_or(|link| link.connection != connection) {
+    fn tell(&self, message: ServerMessage) {
+        if let Some(link) = &self.link {
+            send(&link.outbox, message);
+        }
+    }
+
+    /// Until when the robot may publish, and with which credential it is connected.
+    pub(super) fn may_publish(
+        &self,
+        connection: ConnectionId,
+        now: BootInstant,
+    ) -> Answer<(BootInstant, CredentialId)> {
+        let Some(link) = self.link.as_ref().filter(|link| link.connection == connection) else {
             return Err(Refused::because(
                 Reason::Conflict,
                 "Another connection of this robot has replaced this one.",
             ));
-        }
-        self.asked_until
+        };
+        let until = self
+            .asked_until
             .filter(|until| *until > now)
-            .ok_or_else(|| Refused::because(Reason::WindowNotOpen, "This robot was not asked to publish."))
+            .ok_or_else(|| Refused::because(Reason::WindowNotOpen, "This robot was not asked to publish."))?;
+        Ok((until, link.credential))
     }
 }
 

@@ -9,7 +9,7 @@ use super::keeper::Keeper;
 use super::lab::{Negotiated, Outbox};
 use super::peers::{OfferKey, Owner};
 use super::refusal::{Answer, Refused};
-use super::robot::{Link, RobotSide};
+use super::robot::{Link, RobotSide, tell_stop};
 use super::shell::Shell;
 use crate::media::{PeerKind, PeerSpec};
 
@@ -98,6 +98,28 @@ impl Handler<RoomsChanged> for Keeper<RobotSide> {
     }
 }
 
+/// The emergency stop was recorded: `reason` in words, which the record has not.
+pub(crate) struct StopRecorded {
+    pub(crate) reason: String,
+}
+
+impl Message for StopRecorded {
+    type Result = ();
+}
+
+impl Handler<StopRecorded> for Keeper<RobotSide> {
+    type Result = AtomicResponse<Self, ()>;
+
+    fn handle(&mut self, message: StopRecorded, _: &mut Self::Context) -> Self::Result {
+        AtomicResponse::new(Box::pin(self.state().map(move |state, keeper, _| {
+            // One before it may have been cleared between the telling and the record, and all were told that.
+            if state.is_ok_and(|robot| robot.emergency_stop().is_some()) {
+                tell_stop(keeper.id, Some(message.reason), &keeper.shell);
+            }
+        })))
+    }
+}
+
 /// A robot's offer, which sends.
 pub(crate) struct RobotOffer {
     pub(crate) connection: ConnectionId,
@@ -115,7 +137,7 @@ impl Handler<RobotOffer> for Keeper<RobotSide> {
         let RobotOffer { connection, sdp } = message;
         let robot = self.id;
         let (deadline, key) = match self.kind.may_publish(connection, self.shell.clock.boot()) {
-            Ok(deadline) => (deadline, OfferKey::of(&sdp)),
+            Ok((deadline, _)) => (deadline, OfferKey::of(&sdp)),
             Err(refused) => return Box::pin(fut::ready(Err(refused))),
         };
         let Some(key) = key else {
@@ -132,8 +154,9 @@ impl Handler<RobotOffer> for Keeper<RobotSide> {
             let shell = Arc::clone(&keeper.shell);
             // While it was built, its connection may have been replaced or let go, and its session have ended.
             let still_may = keeper.kind.may_publish(connection, shell.clock.boot());
-            if let (Ok(answer), Ok(until)) = (&answer, &still_may) {
-                shell.peers.insert(Owner::Robot { robot, connection }, key, answer.clone());
+            if let (Ok(answer), Ok((until, credential))) = (&answer, &still_may) {
+                let owner = Owner::Robot { robot, credential: *credential };
+                shell.peers.insert(owner, key, answer.clone());
                 if *until != deadline {
                     shell.media.set_robot_deadline(robot, *until);
                 }

@@ -52,10 +52,8 @@ impl Kind for RoomSide {
                 }
                 RoomEvent::DeadlineMoved { to, by, .. } => {
                     let live = shell.rooms.get(self.id);
-                    if let Some((live, deadline)) =
-                        live.and_then(|live| Some((live.clone(), live.move_end(*to)?)))
-                    {
-                        end_moved(&live, deadline, *by, live.explanation(*to).as_deref(), shell);
+                    if let Some(live) = live.filter(|live| live.move_end(*to).is_some()) {
+                        end_moved(&live, *by, live.explanation(*to).as_deref(), shell);
                     }
                     if let Some(booking) = state.place().and_then(|place| place.booking_id) {
                         shell.decisions.came(booking, Awaited::Change);
@@ -69,16 +67,12 @@ impl Kind for RoomSide {
 }
 
 /// The end of an open room is another one from here on: arms it and tells everybody. `why` in an admin's words.
-pub(crate) fn end_moved(
-    live: &LiveRoom,
-    deadline: BootInstant,
-    by: Actor,
-    why: Option<&str>,
-    shell: &Arc<Shell>,
-) {
-    // First the media, which ends by itself.
-    shell.media.set_room_deadline(live.id, deadline);
-    arm(live, shell);
+pub(crate) fn end_moved(live: &LiveRoom, by: Actor, why: Option<&str>, shell: &Arc<Shell>) {
+    live.settle(|deadline| {
+        // First the media, which ends by itself.
+        shell.media.set_room_deadline(live.id, deadline);
+        arm(live.id, deadline, shell);
+    });
     let changed = ServerMessage::SessionChanged(SessionChanged {
         room_id: live.id.to_string(),
         ends_at: live.place().window.ends_at,
@@ -101,7 +95,7 @@ pub(crate) fn open(state: &Room, since: DateTime<Utc>, shell: &Arc<Shell>) -> bo
     if !live.open(shell.clock.boot_at(ends_at), ends_at) {
         return false;
     }
-    arm(&live, shell);
+    live.settle(|deadline| arm(id, deadline, shell));
     rooms_changed(shell, place.robot, None);
     if place.booking.is_none() {
         tell_watch(shell, &place, ServerMessage::UserJoined);
@@ -125,15 +119,12 @@ pub(crate) fn tell_watch(shell: &Shell, watch: &Place, message: fn(User) -> Serv
     }
 }
 
-fn arm(live: &LiveRoom, shell: &Arc<Shell>) {
-    let Some(deadline) = live.deadline() else { return };
+fn arm(id: RoomId, deadline: BootInstant, shell: &Arc<Shell>) {
     let now = shell.clock.boot();
-    shell.deadlines.arm_boot(Due::RoomEnds(live.id), deadline);
+    shell.deadlines.arm_boot(Due::RoomEnds(id), deadline);
     for seconds in WARNINGS {
-        let (due, at) = (
-            Due::RoomWarning(live.id, seconds),
-            deadline.saturating_sub(Duration::from_secs(seconds.into())),
-        );
+        let (due, at) =
+            (Due::RoomWarning(id, seconds), deadline.saturating_sub(Duration::from_secs(seconds.into())));
         if at > now { shell.deadlines.arm_boot(due, at) } else { shell.deadlines.disarm(due) }
     }
 }
@@ -149,6 +140,11 @@ pub(crate) fn disarm(id: RoomId, shell: &Arc<Shell>) {
 pub(crate) async fn welcome(shell: Arc<Shell>, live: Arc<LiveRoom>) {
     for (connection, seat) in live.take_unadmitted() {
         if let Sitter::Account(account) = seat.who {
+            // Whoever leaves or is sent away meanwhile is recorded as gone after that they came.
+            let _turn = shell.peers.turn(account, live.id).await;
+            if !live.seats_connection(connection) {
+                continue;
+            }
             let basis = if account == live.place().holder { Basis::Holder } else { Basis::Guest };
             let basis = if live.place().booking.is_none() { Basis::Admin } else { basis };
             let command = RoomCommand::Admit { account_id: account, basis, now: shell.now_in(live.id) };
@@ -158,6 +154,9 @@ pub(crate) async fn welcome(shell: Arc<Shell>, live: Arc<LiveRoom>) {
                 send(&seat.outbox, ServerMessage::error(refused.reason.code(), refused.detail));
                 continue;
             }
+        }
+        if !live.seats_connection(connection) {
+            continue;
         }
         send(&seat.outbox, started(&live, &shell));
         if matches!(seat.who, Sitter::Account(_)) && !shell.rooms.is_online(live.place().robot) {

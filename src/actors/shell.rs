@@ -37,9 +37,6 @@ use crate::store::{Log, Projector, Reads, Reasons, StoreError};
 const FIRST_RETRY: Duration = Duration::from_millis(20);
 const LAST_RETRY: Duration = Duration::from_secs(1);
 
-/// How long an answer waits for the read models.
-const SHOWN_WITHIN: Duration = Duration::from_secs(1);
-
 /// What is looked up and then made, one at a time, so that two who ask at one instant do not both find nothing. One server is
 /// active on a data folder, so these are the only ones that ask.
 #[derive(Debug, Default)]
@@ -70,6 +67,8 @@ pub(crate) struct Shell {
     pub(crate) turns: Turns,
     pub(crate) rules: Mutex<LabRules>,
     pub(crate) clock_behind: AtomicBool,
+    /// Connections end because the server does.
+    pub(crate) closing: AtomicBool,
     /// How far the workflows have come.
     pub(crate) answered: AtomicU64,
     pub(crate) meters: Meters,
@@ -148,6 +147,10 @@ impl Shell {
         *self.stop.borrow()
     }
 
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.runtime.spawn(task);
     }
@@ -219,9 +222,9 @@ impl Shell {
         self.clock_behind.load(Ordering::Acquire)
     }
 
-    /// Waits, but not for ever, until the read models include what was just recorded.
+    /// Waits, but half of a caller's patience at most, until the read models include what was just recorded.
     pub(crate) async fn shown(&self, position: Option<u64>) {
-        if tokio::time::timeout(SHOWN_WITHIN, self.caught_up(position)).await.is_err() {
+        if tokio::time::timeout(self.config.patience / 2, self.caught_up(position)).await.is_err() {
             tracing::warn!(position, "the read models are behind");
         }
     }
@@ -232,7 +235,7 @@ impl Shell {
     /// `Unavailable` where that takes too long.
     pub(crate) async fn up_to_date(&self) -> Answer<()> {
         let head = *self.log.head().borrow();
-        match tokio::time::timeout(SHOWN_WITHIN, self.projector.caught_up(head)).await {
+        match tokio::time::timeout(self.config.patience / 2, self.projector.caught_up(head)).await {
             Ok(caught_up) => Ok(caught_up?),
             Err(_) => Err(Refused::unavailable("The server is behind with its work. Please try again.")),
         }

@@ -65,6 +65,7 @@ impl Lab {
             turns: Turns::default(),
             rules: Mutex::new(LabRules::default()),
             clock_behind: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             answered: AtomicU64::new(0),
             meters: Meters::default(),
             stop: watch::channel(false).0,
@@ -73,9 +74,15 @@ impl Lab {
         Ok(Self { shell })
     }
 
+    /// From here on connections end because the server does. To be called before any of them is told to.
+    pub fn begin_shutdown(&self) {
+        self.shell.closing.store(true, Ordering::Release);
+    }
+
     /// Lets everybody go, records it, and stops. Nobody is told that a session ended: it goes on after the next start. To be
     /// called when the transports take nothing any more, and before the projector and the log are closed.
     pub async fn shutdown(&self) {
+        self.begin_shutdown();
         let shell = &self.shell;
         let live = shell.rooms.all();
         for room in &live {

@@ -98,7 +98,7 @@ async fn an_admins_extension_cancels_what_is_in_its_way() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_takes_away_acts_while_nothing_can_be_recorded() {
-    let world = World::new().await;
+    let world = World::impatient().await;
     let (robot, viewer, id, mut side) = running(&world).await;
     let (_, mut robot_side) = world.connect(robot).await;
     let lock = stall(&world, "curfew.db").await;
@@ -133,7 +133,7 @@ async fn what_takes_away_acts_while_nothing_can_be_recorded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_that_came_by_itself_is_confirmed_once_it_shows() {
-    let world = World::new().await;
+    let world = World::impatient().await;
     let (_, viewer, id, _side) = running(&world).await;
     let lock = stall(&world, "projections.db").await;
     world.advance(Duration::from_mins(10));

@@ -21,7 +21,7 @@ fn removed(fact: &Fact) -> Option<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_is_out_before_that_can_be_recorded() {
-    let world = World::new().await;
+    let world = World::impatient().await;
     let (robot, holder, guest) = (world.robot("one").await, world.viewer().await, world.viewer().await);
     let booked = world.book(&holder, robot, 0, 10).await.expect("free");
     world.lab.invite_guest(&holder, booked.id, account(&guest)).await.expect("invited");

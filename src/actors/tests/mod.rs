@@ -1,6 +1,7 @@
 //! A whole lab in virtual time: log, projector, media and actors are real, the clock is not.
 
 mod absent;
+mod between;
 mod bookings;
 mod changes;
 mod crowd;

@@ -10,7 +10,7 @@ use super::world::{World, account};
 use crate::actors::{OfferTarget, Principal};
 use crate::protocol::ServerMessage;
 
-const ROBOT_OFFER: &str = include_str!("../../../fuzz/corpus/offers/robot.sdp");
+pub(super) const ROBOT_OFFER: &str = include_str!("../../../fuzz/corpus/offers/robot.sdp");
 
 /// An open session of somebody else's, its robot's slug for a name.
 async fn session(world: &World) -> (RobotId, Principal, BookingId) {
@@ -53,7 +53,7 @@ async fn taken_while_negotiating(world: &World, who: &Principal, taking: impl Fu
 }
 
 /// So that chance does not let a test pass that should not.
-const OFTEN: usize = 8;
+pub(super) const OFTEN: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_suspended_guest_who_is_negotiating_is_out() {

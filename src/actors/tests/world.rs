@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use curfew_domain::{
-    AccountId, BookingId, CredentialId, Fact, LabRules, MediaMode, RobotChoice, RobotId, Role, Window,
+    AccountId, BookingId, CredentialId, Fact, LabRules, MediaMode, Recorded, RobotChoice, RobotId, Role,
+    Window,
 };
 use curfew_projections::Status;
 use sqlx::{Connection as _, SqliteConnection};
@@ -13,6 +14,10 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::actors::account::{AccountSide, LabSide, TheLab};
+use crate::actors::booking::BookingSide;
+use crate::actors::robot::RobotSide;
+use crate::actors::room::RoomSide;
 use crate::actors::{
     ActorsConfig, Answer, Booked, ConnectionId, Joined, Lab, LabParts, NewBooking, NewRobot, Outbox,
     Principal, RoomHint,
@@ -77,12 +82,27 @@ pub(super) fn start_of_day() -> DateTime<Utc> {
 }
 
 impl World {
+    /// Its lab answers when it has decided, however slow the machine is.
     pub(super) async fn new() -> Self {
-        let clock = ManualClock::new(start_of_day(), BootInstant::from_nanos(1_000_000_000));
-        Self::open(tempfile::tempdir().expect("a folder"), clock, None).await
+        Self::with_patience(PATIENCE).await
     }
 
-    async fn open(dir: TempDir, clock: Arc<ManualClock>, admin: Option<Principal>) -> Self {
+    /// Its lab answers after a while, decided or not, as it does by default.
+    pub(super) async fn impatient() -> Self {
+        Self::with_patience(ActorsConfig::default().patience).await
+    }
+
+    async fn with_patience(patience: Duration) -> Self {
+        let clock = ManualClock::new(start_of_day(), BootInstant::from_nanos(1_000_000_000));
+        Self::open(tempfile::tempdir().expect("a folder"), clock, patience, None).await
+    }
+
+    async fn open(
+        dir: TempDir,
+        clock: Arc<ManualClock>,
+        patience: Duration,
+        admin: Option<Principal>,
+    ) -> Self {
         let shared: SharedClock = clock.clone();
         let log = Log::open(dir.path(), Arc::clone(&shared)).await.expect("the log opens");
         let projector = Projector::start(log.clone()).await.expect("the projector starts");
@@ -94,7 +114,7 @@ impl World {
             media: media.clone(),
             media_events,
             clock: shared,
-            config: ActorsConfig::default(),
+            config: ActorsConfig { patience, ..ActorsConfig::default() },
         };
         let lab = Lab::start(parts).await.expect("the lab starts");
         lab.recover().await.expect("the lab recovers");
@@ -111,25 +131,26 @@ impl World {
 
     /// The process dies; `down` later another one starts on the same folder.
     pub(super) async fn crash(self, down: Duration) -> Self {
-        let (dir, clock, admin) = self.die(down).await;
-        Self::open(dir, clock, Some(admin)).await
+        let (dir, clock, patience, admin) = self.die(down).await;
+        Self::open(dir, clock, patience, Some(admin)).await
     }
 
     /// As [`Self::crash`], and the file with the read models is gone.
     pub(super) async fn crash_without_read_models(self, down: Duration) -> Self {
-        let (dir, clock, admin) = self.die(down).await;
+        let (dir, clock, patience, admin) = self.die(down).await;
         std::fs::remove_file(dir.path().join("projections.db")).expect("it was there");
-        Self::open(dir, clock, Some(admin)).await
+        Self::open(dir, clock, patience, Some(admin)).await
     }
 
-    async fn die(self, down: Duration) -> (TempDir, Arc<ManualClock>, Principal) {
+    async fn die(self, down: Duration) -> (TempDir, Arc<ManualClock>, Duration, Principal) {
         self.lab.shell.stop.send_replace(true);
         self.lab.shell.system.stop();
         self.media.shutdown().await;
         self.projector.close().await;
         self.log.close().await;
         self.clock.advance(down);
-        (self.dir, self.clock, self.admin)
+        let patience = self.lab.shell.config.patience;
+        (self.dir, self.clock, patience, self.admin)
     }
 
     pub(super) async fn robot(&self, slug: &str) -> RobotId {
@@ -178,18 +199,37 @@ impl World {
     }
 
     pub(super) async fn facts(&self) -> Vec<Fact> {
-        let recorded = self.log.read_after(0, 10_000).await.expect("the log is read");
-        recorded.into_iter().map(|recorded| recorded.fact).collect()
+        self.recorded().await.into_iter().map(|recorded| recorded.fact).collect()
     }
 
-    /// Waits until the log holds a fact that `is_it`.
+    async fn recorded(&self) -> Vec<Recorded> {
+        self.log.read_after(0, 10_000).await.expect("the log is read")
+    }
+
+    /// Returns when the actor of a fact has done what follows from it at once: a fact is in the log before its actor hears so.
+    async fn carried_out(&self, fact: &Recorded) {
+        let (shell, id) = (&self.lab.shell, fact.aggregate_id.as_str());
+        // An actor that is gone with its world does nothing any more.
+        match &fact.fact {
+            Fact::Robot(_) => drop(shell.state::<RobotSide>(id.parse().expect("an id")).await),
+            Fact::Booking(_) => drop(shell.state::<BookingSide>(id.parse().expect("an id")).await),
+            Fact::Room(_) => drop(shell.state::<RoomSide>(id.parse().expect("an id")).await),
+            Fact::Account(_) => drop(shell.state::<AccountSide>(id.parse().expect("an id")).await),
+            Fact::Lab(_) => drop(shell.state::<LabSide>(TheLab).await),
+        }
+    }
+
+    /// Waits until the log holds a fact that `is_it`, and its actor has done what follows from it at once.
     pub(super) async fn until<T>(&self, is_it: impl Fn(&Fact) -> Option<T>) -> T {
         let mut head = self.log.head();
         let waiting = async {
             loop {
                 head.borrow_and_update();
-                if let Some(found) = self.facts().await.iter().find_map(&is_it) {
-                    return found;
+                for recorded in self.recorded().await {
+                    if let Some(found) = is_it(&recorded.fact) {
+                        self.carried_out(&recorded).await;
+                        return found;
+                    }
                 }
                 head.changed().await.expect("the log is open");
             }
@@ -197,7 +237,7 @@ impl World {
         tokio::time::timeout(PATIENCE, waiting).await.expect("the fact was recorded")
     }
 
-    /// Waits until the read models say that the booking has this status.
+    /// Waits until the read models say that the booking has this status, and its actor has done what follows from it at once.
     pub(super) async fn until_status(&self, id: BookingId, status: Status) {
         let mut progress = self.projector.progress();
         let waiting = async {
@@ -205,6 +245,7 @@ impl World {
                 progress.borrow_and_update();
                 let row = self.projector.reads().booking(id).await.expect("the tables are read");
                 if row.is_some_and(|row| row.status == status) {
+                    drop(self.lab.shell.state::<BookingSide>(id).await);
                     return;
                 }
                 progress.changed().await.expect("the projector runs");
