@@ -17,6 +17,7 @@ mod font;
 mod health;
 mod image;
 mod link;
+mod over_tcp;
 pub(crate) mod peer;
 mod picture;
 mod pictures;
@@ -26,6 +27,7 @@ mod run;
 mod sources;
 mod stop;
 mod stream;
+mod ways;
 mod y4m;
 
 pub use config::{AgentConfig, AgentError, Filler, Source, SourceError, SourceKind};

@@ -17,18 +17,32 @@ use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState, Registry,
     SettingEngineBuilder, configure_nack, configure_rtcp_reports,
 };
+use webrtc::runtime::default_runtime;
 
 use super::feedback::{Feedback, FeedbackInterceptor};
+use super::over_tcp::OverTcp;
 
 /// The default is 200 ms, which is what connecting on a short path then takes.
 const ICE_CHECK_EVERY: Duration = Duration::from_millis(20);
+/// The default is 7, after which a path is given up: on one that loses everything for a moment, or that TCP still connects, all
+/// would be gone before anything came back. So many take 10 s.
+const ICE_CHECKS: u16 = 500;
 const GATHER_WITHIN: Duration = Duration::from_secs(3);
 const PAYLOAD_TYPE: u8 = 102;
+
+/// What a peer connection goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transports {
+    Udp,
+    /// TCP as well, to candidates that are added one by one: those of an answer are not connected to.
+    UdpAndTcp,
+}
 
 /// Builds a peer connection whose sockets reach whatever `toward` (this machine's address on the way to the server) reaches. What
 /// the far end reports about the streams in `feedback` gathers there.
 pub(crate) async fn build(
     toward: IpAddr,
+    transports: Transports,
     feedback: Feedback,
     handler: Arc<dyn PeerConnectionEventHandler>,
 ) -> Result<Arc<dyn PeerConnection>, Error> {
@@ -43,16 +57,18 @@ pub(crate) async fn build(
         .with(FeedbackInterceptor::slot(), FeedbackInterceptor::new(feedback));
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-        .with_ice_connection_attempts(Some(ICE_CHECK_EVERY), None)
+        .with_ice_connection_attempts(Some(ICE_CHECK_EVERY), Some(ICE_CHECKS))
         .build();
-    let peer = PeerConnectionBuilder::new()
+    let mut builder = PeerConnectionBuilder::new()
         .with_media_engine(media)
         .with_setting_engine(settings)
         .with_interceptor_registry(registry)
         .with_handler(handler)
-        .with_udp_addrs(addresses(toward))
-        .build()
-        .await?;
+        .with_udp_addrs(addresses(toward));
+    if let Some(runtime) = default_runtime().filter(|_| transports == Transports::UdpAndTcp) {
+        builder = builder.with_runtime(Arc::new(OverTcp(runtime))).with_tcp_addrs(addresses(toward));
+    }
+    let peer = builder.build().await?;
     Ok(Arc::new(peer))
 }
 

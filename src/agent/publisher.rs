@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use webrtc::error::Error;
 use webrtc::media_stream::track_local::TrackLocal;
@@ -17,9 +17,10 @@ use webrtc::peer_connection::{
 use webrtc::rtp_transceiver::RtpSender;
 
 use super::feedback::{Feedback, StreamFeedback};
-use super::peer;
+use super::peer::{self, Transports};
 use super::sources::CameraSource;
 use super::stream::{Frame, StreamSpec};
+use super::ways::Ways;
 use crate::clock::{BootInstant, SharedClock};
 use crate::protocol::IceCandidateInit;
 
@@ -65,6 +66,8 @@ pub(super) struct Publisher {
     peer: Arc<dyn PeerConnection>,
     gate: Gate,
     state: watch::Receiver<RTCPeerConnectionState>,
+    /// Told when no way leads to the server's media port.
+    no_way: Arc<Notify>,
     streaming: JoinSet<()>,
 }
 
@@ -73,7 +76,8 @@ impl Publisher {
     pub(super) async fn offer(spec: PublisherSpec) -> Result<(Self, String), Error> {
         let (handler, state, gathering) = Handler::new();
         let feedback = Feedback::default();
-        let peer = peer::build(spec.toward, feedback.clone(), Arc::new(handler)).await?;
+        let peer =
+            peer::build(spec.toward, Transports::UdpAndTcp, feedback.clone(), Arc::new(handler)).await?;
         let mut cameras = Vec::new();
         for source in spec.cameras {
             let ssrc = rand::random::<u32>().max(1);
@@ -89,11 +93,20 @@ impl Publisher {
         for camera in cameras {
             streaming.spawn(stream(camera, gate.clone(), state.clone()));
         }
-        Ok((Self { peer, gate, state, streaming }, sdp))
+        Ok((Self { peer, gate, state, no_way: Arc::default(), streaming }, sdp))
     }
 
-    pub(super) async fn accept_answer(&self, sdp: String) -> Result<(), Error> {
-        self.peer.set_remote_description(RTCSessionDescription::answer(sdp)?).await
+    /// Takes the server's answer, and connects from then on.
+    pub(super) async fn accept_answer(&mut self, sdp: &str) -> Result<(), Error> {
+        let (sdp, ways) = Ways::part(sdp);
+        self.peer.set_remote_description(RTCSessionDescription::answer(sdp)?).await?;
+        let (peer, state, no_way) = (Arc::clone(&self.peer), self.state.clone(), Arc::clone(&self.no_way));
+        self.streaming.spawn(async move {
+            if !ways.connect(peer.as_ref(), state).await {
+                no_way.notify_one();
+            }
+        });
+        Ok(())
     }
 
     pub(super) async fn add_candidate(&self, candidate: IceCandidateInit) -> Result<(), Error> {
@@ -108,21 +121,14 @@ impl Publisher {
             .await
     }
 
-    /// Ends when the connection has failed, was closed, or was cut off for longer than a path takes to come back: another network
-    /// needs another connection, and ICE alone would wait for half a minute.
+    /// Ends when the connection was not made, has failed, was closed, or was cut off for longer than a path takes to come back:
+    /// another network needs another connection, and ICE alone would wait for half a minute.
     pub(super) fn failure(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut state = self.state.clone();
+        let (state, no_way) = (self.state.clone(), Arc::clone(&self.no_way));
         async move {
-            loop {
-                let Ok(is_over) =
-                    state.wait_for(|state| is_broken(*state)).await.map(|state| is_over(*state))
-                else {
-                    return;
-                };
-                let mends = state.wait_for(|state| !is_broken(*state));
-                if is_over || tokio::time::timeout(MENDS_WITHIN, mends).await.is_err() {
-                    return;
-                }
+            tokio::select! {
+                () = lost(state) => {}
+                () = no_way.notified() => {}
             }
         }
     }
@@ -139,6 +145,19 @@ impl Publisher {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "closing the peer connection failed"),
             Err(_) => tracing::warn!("closing the peer connection took too long"),
+        }
+    }
+}
+
+/// Ends when the connection is not there any more, or has been broken for a while.
+async fn lost(mut state: watch::Receiver<RTCPeerConnectionState>) {
+    loop {
+        let Ok(is_over) = state.wait_for(|state| is_broken(*state)).await.map(|state| is_over(*state)) else {
+            return;
+        };
+        let mends = state.wait_for(|state| !is_broken(*state));
+        if is_over || tokio::time::timeout(MENDS_WITHIN, mends).await.is_err() {
+            return;
         }
     }
 }

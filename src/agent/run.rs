@@ -312,8 +312,8 @@ impl Agent {
 
     async fn answer(&mut self, answer: SessionDescription) -> Option<Event> {
         let stream = self.core.stream()?;
-        let publisher = self.publishers.get(&stream)?;
-        match publisher.accept_answer(answer.sdp).await {
+        let publisher = self.publishers.get_mut(&stream)?;
+        match publisher.accept_answer(&answer.sdp).await {
             Ok(()) => Some(Event::Answered(stream)),
             Err(error) => {
                 tracing::warn!(%error, "the server's answer cannot be used");

@@ -30,3 +30,4 @@ mod outside;
 mod relay;
 mod signaling;
 mod support;
+mod tcp_paths;

@@ -17,12 +17,28 @@ pub(crate) fn some_peer(kind: PeerKind, deadline: BootInstant) -> PeerSpec {
     PeerSpec { peer: PeerId::from(Uuid::from_u128(rand::random())), kind, deadline, decides: false }
 }
 
+pub(crate) fn some_viewer(robot: RobotId, deadline: BootInstant) -> PeerSpec {
+    let room = RoomId::from(Uuid::from_u128(rand::random()));
+    some_peer(PeerKind::Viewer { robot, room }, deadline)
+}
+
 /// Runs a robot's agent that publishes the test picture; returns when its media has come in.
 pub(crate) async fn publish(
     media: &Media,
     events: &mut mpsc::Receiver<MediaEvent>,
     robot: RobotId,
     deadline: BootInstant,
+) -> JoinHandle<Result<(), AgentError>> {
+    publish_through(media, events, robot, deadline, |answer| answer).await
+}
+
+/// As [`publish`], `edit` being what becomes of the answer on its way.
+pub(crate) async fn publish_through(
+    media: &Media,
+    events: &mut mpsc::Receiver<MediaEvent>,
+    robot: RobotId,
+    deadline: BootInstant,
+    edit: impl FnOnce(String) -> String,
 ) -> JoinHandle<Result<(), AgentError>> {
     let server = RobotServer::start().await;
     let running =
@@ -32,7 +48,7 @@ pub(crate) async fn publish(
     link.publish(None, u64::try_from(left.as_millis()).expect("short")).await;
     let offer = link.offer().await;
     let spec = some_peer(PeerKind::Publisher { robot }, deadline);
-    link.answer(media.answer(spec, offer).await.expect("answered").sdp).await;
+    link.answer(edit(media.answer(spec, offer).await.expect("answered").sdp)).await;
     fact("robot's media", async {
         while !matches!(events.recv().await, Some(MediaEvent::FirstMedia { .. })) {}
     })
@@ -40,12 +56,14 @@ pub(crate) async fn publish(
     running
 }
 
-async fn watch(media: &Media, robot: RobotId, deadline: BootInstant) -> (Receiver, ReceivedCamera) {
+pub(crate) async fn watch(
+    media: &Media,
+    robot: RobotId,
+    deadline: BootInstant,
+) -> (Receiver, ReceivedCamera) {
     let mut viewer = Receiver::new().await;
     let offer = viewer.offer().await;
-    let room = RoomId::from(Uuid::from_u128(rand::random()));
-    let spec = some_peer(PeerKind::Viewer { robot, room }, deadline);
-    let answer = media.answer(spec, offer).await.expect("answered");
+    let answer = media.answer(some_viewer(robot, deadline), offer).await.expect("answered");
     viewer.accept_answer(answer.sdp).await;
     let camera = viewer.camera().await;
     (viewer, camera)

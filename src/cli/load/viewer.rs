@@ -21,7 +21,7 @@ use super::setup::Person;
 use crate::agent::client::SignalingClient;
 use crate::agent::endpoint::Endpoint;
 use crate::agent::feedback::Feedback;
-use crate::agent::peer;
+use crate::agent::peer::{self, Transports};
 use crate::protocol::{
     ClientMessage, IceCandidateInit, JoinRoom, OutgoingOffer, RoomState, ServerMessage, SessionDescription,
     UserType,
@@ -99,7 +99,8 @@ impl Viewer {
         let (first, first_seen) = watch::channel(false);
         let (gathering, gathered) = watch::channel(RTCIceGatheringState::New);
         let handler = Handler { seen: Arc::clone(&seen), first: Arc::new(first), gathering };
-        let peer = peer::build(client.local_ip(), Feedback::default(), Arc::new(handler)).await?;
+        let peer =
+            peer::build(client.local_ip(), Transports::Udp, Feedback::default(), Arc::new(handler)).await?;
         let receive =
             RTCRtpTransceiverInit { direction: RTCRtpTransceiverDirection::Recvonly, ..Default::default() };
         peer.add_transceiver_from_kind(RtpCodecKind::Video, Some(receive)).await?;

@@ -4,11 +4,13 @@ mod client;
 mod receiver;
 mod robot_link;
 mod signaling;
+mod tcp_path;
 
 pub(crate) use client::{Client, Reply};
 pub(crate) use receiver::{ReceivedCamera, Receiver, is_key};
 pub(crate) use robot_link::{RobotLink, RobotServer, fact};
 pub(crate) use signaling::Signaling;
+pub(crate) use tcp_path::{TcpPath, Weather};
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! A peer connection that receives: the far end of an agent, or a viewer of the relay.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,9 @@ use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
-    RTCSessionDescription, Registry, SettingEngineBuilder, register_default_interceptors,
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateInit,
+    RTCIceGatheringState, RTCSessionDescription, Registry, SettingEngineBuilder,
+    register_default_interceptors,
 };
 
 use super::robot_link::fact;
@@ -27,22 +29,30 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) async fn new() -> Self {
+        Self::with(|builder| builder.with_udp_addrs(vec!["127.0.0.1:0".to_owned()])).await
+    }
+
+    /// One whose network lets no UDP through.
+    pub(crate) async fn over_tcp() -> Self {
+        Self::with(|builder| builder.with_tcp_addrs(vec!["127.0.0.1:0".to_owned()])).await
+    }
+
+    async fn with(
+        transports: impl FnOnce(PeerConnectionBuilder<String>) -> PeerConnectionBuilder<String>,
+    ) -> Self {
         let (track, tracks) = mpsc::channel(4);
         let (complete, gathered) = mpsc::channel(1);
         let mut codecs = MediaEngine::default();
         codecs.register_default_codecs().expect("codecs");
         let registry = register_default_interceptors(Registry::new(), &mut codecs).expect("interceptors");
-        let settings =
-            SettingEngineBuilder::new().with_ice_connection_attempts(Some(Duration::from_millis(20)), None);
-        let peer = PeerConnectionBuilder::new()
+        let settings = SettingEngineBuilder::new()
+            .with_ice_connection_attempts(Some(Duration::from_millis(20)), Some(500));
+        let builder = PeerConnectionBuilder::new()
             .with_media_engine(codecs)
             .with_interceptor_registry(registry)
             .with_setting_engine(settings.build())
-            .with_handler(Arc::new(Events { track, complete }))
-            .with_udp_addrs(vec!["127.0.0.1:0".to_owned()])
-            .build()
-            .await
-            .expect("a peer connection");
+            .with_handler(Arc::new(Events { track, complete }));
+        let peer = transports(builder).build().await.expect("a peer connection");
         Self { peer: Box::new(peer), tracks, gathered }
     }
 
@@ -60,6 +70,16 @@ impl Receiver {
     pub(crate) async fn accept_answer(&mut self, sdp: String) {
         let answer = RTCSessionDescription::answer(sdp).expect("parses");
         self.peer.set_remote_description(answer).await.expect("taken");
+    }
+
+    /// Takes an answer of which nothing is reached but `over_tcp`.
+    pub(crate) async fn accept_answer_over_tcp(&mut self, sdp: &str, over_tcp: SocketAddr) {
+        let kept: Vec<_> = sdp.lines().filter(|line| !line.starts_with("a=candidate:")).collect();
+        self.accept_answer(kept.join("\r\n") + "\r\n").await;
+        let (ip, port) = (over_tcp.ip(), over_tcp.port());
+        let candidate = format!("candidate:1 1 tcp 1520435199 {ip} {port} typ host tcptype passive");
+        let candidate = RTCIceCandidateInit { candidate, ..RTCIceCandidateInit::default() };
+        self.peer.add_ice_candidate(candidate).await.expect("taken");
     }
 
     /// Answers an offer that sends.
