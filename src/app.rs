@@ -61,10 +61,10 @@ pub struct RunningApp {
 
 pub struct App;
 
-/// Says of a port that is taken what to do about it.
+/// Says of a port that is taken what to do about it, where the error does not say so itself.
 fn taken(error: std::io::Error) -> std::io::Error {
     match error.kind() {
-        std::io::ErrorKind::AddrInUse => std::io::Error::new(
+        std::io::ErrorKind::AddrInUse if error.raw_os_error().is_some() => std::io::Error::new(
             error.kind(),
             "another program listens there; end it, or choose another port (0 takes a free one)",
         ),

@@ -310,7 +310,13 @@ impl From<MediaError> for Refused {
             MediaError::Duplicate => Reason::Conflict,
             MediaError::TooLate => Reason::WindowClosed,
         };
-        Self::because(reason, format!("The connection could not be made: {error}."))
+        let detail = match &error {
+            MediaError::TooManyCandidates { limit } => {
+                format!("A connection may name {limit} candidates: further ones are not taken.")
+            }
+            error => format!("The connection could not be made: {error}."),
+        };
+        Self::because(reason, detail)
     }
 }
 

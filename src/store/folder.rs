@@ -22,7 +22,7 @@ pub(super) struct Folder {
 impl Folder {
     /// Creates the folder where it is missing (readable by its owner alone: it holds password hashes and keys) and locks it.
     pub(super) fn claim(path: &Path) -> Result<Self, StoreError> {
-        let unavailable = |error: io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+        let unavailable = |error: io::Error| StoreError::Unavailable(in_words(&error));
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unavailable)?;
         let mut file = OpenOptions::new()
             .create(true)
@@ -62,6 +62,21 @@ impl Folder {
     }
 }
 
+/// What is wrong with the folder, and what to do about it.
+fn in_words(error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "this user may not write there: make the folder this user's, or choose another"
+        }
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "that is a file: name a folder, which is made where it is missing"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "its disk is full: make room there",
+        _ => return error.to_string(),
+    };
+    format!("{advice} ({error})")
+}
+
 fn sign(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
@@ -75,5 +90,23 @@ fn holder(file: &mut File) -> String {
             format!("process {text}")
         }
         _ => "another process".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_used_is_refused_with_what_to_do() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        for path in [file.path().to_owned(), file.path().join("below")] {
+            let error = Folder::claim(&path).expect_err("no folder").to_string();
+            assert!(error.contains("name a folder"), "{error}");
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let _held = Folder::claim(folder.path()).expect("claimed");
+        let held = Folder::claim(folder.path()).expect_err("it is held");
+        assert_eq!(held, StoreError::Locked { by: format!("process {}", std::process::id()) });
     }
 }
