@@ -27,7 +27,8 @@ build: setup-build src/console/dist/index.html ## build the console and the serv
 
 test: setup-test src/console/dist/index.html ## run every test: console units, the real browser, Rust
 	cd src/console && npm test
-	cargo build --locked --bin curfew
+# Builds the server as well, from the same dependencies as the tests that follow.
+	cargo test --locked --workspace --no-run
 	$(MAKE) --no-print-directory e2e
 	cargo test --locked --workspace
 
@@ -43,11 +44,13 @@ check: setup-build src/console/dist/index.html ## formatting, lints, import dire
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 
 bench: setup-bench src/console/dist/index.html tests/e2e/node_modules/.installed ## measure: the cut (from a packet capture), joins, restarts, appends
-	cargo build --locked --release --bin curfew
+# Builds the server as well, from the same dependencies.
+	cargo bench --locked --no-run --bench '*'
 	CURFEW_BIN=$(CURFEW_RELEASE) scripts/bench
 
 soak: setup-build src/console/dist/index.html ## let people come and go, then strangers flood (MINUTES=10 FLOOD=1000000)
-	cargo build --locked --release --bin curfew
+# Builds the server as well, from the same dependencies.
+	cargo test --locked --release --test it --no-run
 	CURFEW_BIN=$(CURFEW_RELEASE) scripts/soak $(if $(filter command line environment,$(origin MINUTES)),$(MINUTES),10)
 	CURFEW_FLOOD=$(FLOOD) cargo test --locked --release --test it -- --nocapture hostile
 
