@@ -104,7 +104,8 @@ async fn resume(shell: &Arc<Shell>) -> Answer<()> {
 async fn live_bookings(shell: &Arc<Shell>) -> Answer<Vec<BookingRow>> {
     let mut all = Vec::new();
     loop {
-        let page = shell.reads.bookings_live(all.last().map(|row: &BookingRow| row.booking_id), PAGE).await?;
+        let page =
+            shell.reads.bookings_live(None, all.last().map(|row: &BookingRow| row.booking_id), PAGE).await?;
         let is_last = page.len() < PAGE;
         all.extend(page);
         if is_last {

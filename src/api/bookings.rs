@@ -23,11 +23,13 @@ pub(super) fn routes() -> Vec<Route> {
             .gives::<Booking>(StatusCode::ACCEPTED)
             .repeatable(),
         Route::new(Method::GET, "/bookings", Access::Any, list)
-            .about("The bookings that one holds or is a guest of; for admins and auditors, everybody's")
-            .lists::<Booking>(),
+            .about("The bookings that one holds or is a guest of; for admins and auditors, everybody's. With `live`, those that run or are to come")
+            .lists::<Booking>()
+            .query::<bool>("live", false),
         Route::new(Method::GET, "/my-bookings", Access::Any, list_own)
             .about("The bookings that one holds, and those that one was invited to: `role` tells which, `invited_by` by whom")
-            .lists::<Booking>(),
+            .lists::<Booking>()
+            .query::<bool>("live", false),
         Route::new(Method::GET, "/bookings/{id}", Access::Any, read)
             .about("A booking")
             .gives::<Booking>(StatusCode::OK),
@@ -112,8 +114,12 @@ async fn list_own(call: Call) -> Answer {
 }
 
 async fn page(call: &Call, owner: Option<AccountId>) -> Answer {
-    let limit = call.limit()?;
-    let rows = call.api.reads.bookings(owner, call.optional("after")?, limit + 1).await?;
+    let (limit, after) = (call.limit()?, call.optional("after")?);
+    let rows = if call.optional("live")?.unwrap_or(false) {
+        call.api.reads.bookings_live(owner, after, limit + 1).await?
+    } else {
+        call.api.reads.bookings(owner, after, limit + 1).await?
+    };
     let bookings: Vec<Facts> = rows.into_iter().map(Facts::from).collect();
     let names = call.api.accounts.names(bookings.iter().flat_map(Facts::people)).await?;
     let viewer = call.account().ok();

@@ -197,7 +197,7 @@ async fn book(record: &Record, app: &RunningApp, clock: &SharedClock, minutes: u
     };
     let account = viewer.id.parse()?;
     let principal = Principal::Account { id: account, role: Role::Viewer };
-    for row in app.core.reads.bookings_live(None, 1000).await? {
+    for row in app.core.reads.bookings_live(None, None, 1000).await? {
         if row.account_id == account {
             app.core.lab.cancel_booking(&principal, row.booking_id).await?;
         }

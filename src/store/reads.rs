@@ -40,16 +40,38 @@ impl Reads {
         after: Option<BookingId>,
         limit: usize,
     ) -> Result<Vec<BookingRow>, StoreError> {
+        self.bookings_where("", of, after, limit).await
+    }
+
+    /// Like `bookings`, and only those requested, confirmed and active, whenever their windows are.
+    pub async fn bookings_live(
+        &self,
+        of: Option<AccountId>,
+        after: Option<BookingId>,
+        limit: usize,
+    ) -> Result<Vec<BookingRow>, StoreError> {
+        self.bookings_where("is_live = 1 AND", of, after, limit).await
+    }
+
+    async fn bookings_where(
+        &self,
+        also: &'static str,
+        of: Option<AccountId>,
+        after: Option<BookingId>,
+        limit: usize,
+    ) -> Result<Vec<BookingRow>, StoreError> {
         let (after, limit) = (key_or_first(after), bound(limit));
         match of {
             None => {
-                let sql = "SELECT row FROM calendar WHERE key > ? ORDER BY key LIMIT ?";
-                self.rows::<Calendar>(sql, [after, limit]).await
+                let sql = format!("SELECT row FROM calendar WHERE {also} key > ? ORDER BY key LIMIT ?");
+                self.rows::<Calendar>(&sql, [after, limit]).await
             }
             Some(account) => {
-                let sql = "SELECT row FROM calendar_links JOIN calendar USING (key) \
-                           WHERE link = ? AND key > ? ORDER BY key LIMIT ?";
-                self.rows::<Calendar>(sql, [account.to_string().into(), after, limit]).await
+                let sql = format!(
+                    "SELECT row FROM calendar_links JOIN calendar USING (key) \
+                     WHERE {also} link = ? AND key > ? ORDER BY key LIMIT ?"
+                );
+                self.rows::<Calendar>(&sql, [account.to_string().into(), after, limit]).await
             }
         }
     }
@@ -71,16 +93,6 @@ impl Reads {
              OR json_extract(row, '$.status') = 'active') ORDER BY key";
         let at = at.timestamp_micros();
         self.rows::<Calendar>(sql, [at.into(), at.into()]).await
-    }
-
-    /// Requested, confirmed and active bookings, whenever their windows are, by id.
-    pub async fn bookings_live(
-        &self,
-        after: Option<BookingId>,
-        limit: usize,
-    ) -> Result<Vec<BookingRow>, StoreError> {
-        let sql = "SELECT row FROM calendar WHERE is_live = 1 AND key > ? ORDER BY key LIMIT ?";
-        self.rows::<Calendar>(sql, [key_or_first(after), bound(limit)]).await
     }
 
     /// All robots, retired ones too, by id.

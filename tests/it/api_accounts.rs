@@ -57,6 +57,7 @@ async fn the_first_admin_comes_by_a_link_that_works_once() {
     assert!(!accounts.has_admin().await.expect("known"));
     let link = accounts.first_admin_link().await.expect("a link");
     let (other, token) = (accounts.first_admin_link().await.expect("a link"), token_of(&link.url));
+    assert!(token.starts_with("first-admin."), "whoever opens it is to be asked for a name");
     let body = |token: &str| json!({"token": token, "name": "Ada", "email": "ada@lab.example", "password": PASSWORD});
     for (name, email) in [("Ada", "ada-at-lab"), (" ", "ada@lab.example"), ("Ada", "")] {
         let slip = json!({"token": token, "name": name, "email": email, "password": PASSWORD});

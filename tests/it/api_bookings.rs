@@ -182,6 +182,31 @@ async fn a_booking_is_its_holders_guests_may_look_and_admins_owe_a_reason() {
 }
 
 #[tokio::test]
+async fn what_runs_or_is_to_come_is_listed_without_what_is_over() {
+    let app = TestApp::start().await;
+    let (admin, holder, other) = (app.admin().await, app.viewer().await, app.viewer().await);
+    admin.robot("turtle", "turtlebot").await;
+    let over = book(&holder, json!({"robot_id": "turtle"}), &window(60, 30)).await;
+    let gone = holder.client.send("DELETE", &format!("/bookings/{}", over.text("id")), None).await;
+    assert_eq!(gone.status, 200, "{gone:?}");
+    let kept = book(&holder, json!({"robot_id": "turtle"}), &window(60, 30)).await;
+    let theirs = book(&other, json!({"robot_id": "turtle"}), &window(120, 30)).await;
+    let listed = async |person: &Person, path: &str| {
+        let items = person.client.get(path).await.body["items"].clone();
+        let ids = items.as_array().expect("a list").iter().map(|item| item["id"].as_str().map(str::to_owned));
+        ids.collect::<Option<Vec<_>>>().expect("ids")
+    };
+    let [over, kept, theirs] = [&over, &kept, &theirs].map(|booking| booking.text("id"));
+    assert_eq!(listed(&holder, "/my-bookings").await, [over, kept]);
+    assert_eq!(listed(&holder, "/my-bookings?live=true").await, [kept]);
+    assert_eq!(listed(&holder, "/bookings?live=true").await, [kept], "one's own, however it is asked");
+    assert_eq!(listed(&admin, "/bookings?live=false").await, [over, kept, theirs]);
+    assert_eq!(listed(&admin, "/bookings?live=true").await, [kept, theirs]);
+    assert_eq!(admin.client.get("/bookings?live=perhaps").await.refusal(), (422, "invalid"));
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn an_admin_terminates_with_a_reason() {
     let app = TestApp::start().await;
     let (admin, viewer) = (app.admin().await, app.viewer().await);

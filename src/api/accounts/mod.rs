@@ -295,7 +295,9 @@ impl Accounts {
     }
 
     async fn link(&self, purpose: &str, account: Option<AccountId>) -> Result<OneTimeLink, Problem> {
-        let token = random_secret();
+        let secret = random_secret();
+        // Said to whoever opens the link, so that only the first admin is asked for a name and an address.
+        let token = if purpose == FIRST_ADMIN { format!("{FIRST_ADMIN}.{secret}") } else { secret };
         let expires_at = self.clock.wall() + self.link_lifetime;
         self.links.create(&sha256_hex(&token), purpose, account, expires_at).await?;
         Ok(OneTimeLink { url: format!("{}/#/redeem/{token}", self.base_url), expires_at })

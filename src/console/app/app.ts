@@ -1,7 +1,7 @@
 import { html, LitElement, nothing, type TemplateResult } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import icon from './icon.svg';
-import { session } from './context.js';
+import { mayBook, session } from './context.js';
 import './pages/account.js';
 import './pages/admin-bookings.js';
 import './pages/admin-robots.js';
@@ -104,7 +104,7 @@ export class App extends LitElement {
       <div class="menu-body" id="menu" ?data-open=${this.open}>
         <nav aria-label="Pages">
           ${link('robots', '#/robots', 'Robots')} ${link('calendar', '#/calendar', 'Calendar')}
-          ${link('bookings', '#/bookings', 'My bookings')}
+          ${mayBook() ? link('bookings', '#/bookings', 'My bookings') : nothing}
         </nav>
         ${admin
           ? html`<nav aria-label="Administration" class="admin">

@@ -7,6 +7,11 @@ export const session = new Session();
 export const clock = new ServerClock();
 export const api = new Client({ token: session.token, onBadToken: () => session.end('expired') });
 
+/** Whether whoever is signed in may book: auditors only read. */
+export function mayBook(): boolean {
+  return session.current?.user.role !== 'auditor';
+}
+
 /** Reads the server's time once more. Best effort: a countdown goes on with what was known. */
 export async function readClock(): Promise<void> {
   const sentAt = clock.mark();

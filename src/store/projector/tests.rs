@@ -188,7 +188,8 @@ async fn bookings_are_found_by_person_page_time_and_room() {
     assert_eq!(ids(reads.bookings(Some(account(1)), None, 10).await.expect("reads")), [0, 2]);
     assert_eq!(ids(reads.bookings(Some(account(9)), None, 10).await.expect("reads")), [0, 1, 2, 3]);
     assert_eq!(ids(reads.bookings(None, Some(booking(1)), 1).await.expect("reads")), [2]);
-    assert_eq!(ids(reads.bookings_live(None, 10).await.expect("reads")), [1, 2, 3]);
+    assert_eq!(ids(reads.bookings_live(None, None, 10).await.expect("reads")), [1, 2, 3]);
+    assert_eq!(ids(reads.bookings_live(Some(account(1)), None, 10).await.expect("reads")), [2]);
     let (from, to) = (hour(1).starts_at, hour(2).ends_at);
     assert_eq!(ids(reads.bookings_between(from, to).await.expect("reads")), [1, 2]);
     assert_eq!(ids(reads.bookings_live_at(hour(1).starts_at).await.expect("reads")), [1]);

@@ -58,6 +58,7 @@ test('whoever comes early waits at the door and sees the robot when the window b
   await openWatch(page, booked.id);
   const viewer = page.locator('curfew-viewer');
   await expect(viewer.getByText('Your session has not begun yet.')).toBeVisible();
+  await expect(viewer.getByRole('timer', { name: 'Begins in' })).toHaveText(/^0:0\d$/);
   await first;
   expect(Date.now()).toBeGreaterThanOrEqual(startsAt);
   await expect(viewer.getByText('Live', { exact: true })).toBeVisible();
@@ -81,9 +82,35 @@ test('a one-time link leaves the address bar and the history at once', async ({ 
   await page.goto(`${demo.facts.url}/#/redeem/not-a-real-token`);
   await expect(page.getByRole('heading', { level: 1, name: 'Set your password' })).toBeVisible();
   expect(page.url()).not.toContain('not-a-real-token');
+  await expect(page.getByLabel('E-mail'), 'only a password is asked for').toHaveCount(0);
   await page.getByLabel('New password').fill('a long enough password');
   await page.getByRole('button', { name: 'Set password' }).click();
   await expect(page.getByRole('alert')).toContainText(/\w+ \w+/);
+});
+
+test('the link of the first administrator asks who they are, and a used one says what to do', async ({ page }) => {
+  await page.goto(`${demo.facts.url}/#/redeem/first-admin.not-a-real-token`);
+  await expect(page.getByRole('heading', { level: 1, name: 'Welcome to Curfew' })).toBeVisible();
+  await page.getByLabel('Your name').fill('Ada');
+  await page.getByLabel('E-mail').fill('ada@example.org');
+  await page.getByLabel('New password').fill('a long enough password');
+  await page.getByRole('button', { name: 'Create the account' }).click();
+  await expect(page.getByRole('alert')).toContainText('Start the server again');
+  await page.goto('about:blank');
+  await page.goto(`${demo.facts.url}/#/redeem`);
+  await page.getByLabel('Code of the link').fill('first-admin.typed');
+  await expect(page.getByLabel('Your name')).toBeVisible();
+});
+
+test('an auditor looks and is offered nothing that only others may do', async ({ page }) => {
+  await signIn(page, demo, demo.account('auditor'));
+  await expect(page.getByRole('link', { name: /^Book/ })).toHaveCount(0);
+  await expect(page.getByRole('link', { name: 'My bookings' })).toHaveCount(0);
+  await page.getByRole('link', { name: 'Calendar', exact: true }).click();
+  await expect(page.getByRole('region', { name: 'Calendar' })).toBeVisible();
+  await expect(page.getByText('Book a window')).toHaveCount(0);
+  await page.goto(`${demo.facts.url}/#/bookings`);
+  await expect(page.getByText('Auditors read the log and book nothing.')).toBeVisible();
 });
 
 test('an admin ends a running session, and the viewer reads why', async ({ browser, page }) => {

@@ -27,3 +27,21 @@ test('after a crash of the server the picture comes back by itself', async ({ pa
     await demo.stop();
   }
 });
+
+test('a list says that the server is gone, keeps what it showed, and goes on by itself', async ({ page }) => {
+  const demo = await Demo.start(5);
+  try {
+    await signIn(page, demo, demo.account('admin'));
+    await page.goto(`${demo.facts.url}/#/admin/robots`);
+    const row = page.getByRole('row', { name: 'Turtle 1' });
+    await expect(row.getByText('Online')).toBeVisible();
+    await demo.crash();
+    await expect(page.getByText('The server cannot be reached.')).toBeVisible();
+    await expect(row).toBeVisible();
+    await demo.restart();
+    await expect(page.getByText('The server cannot be reached.')).toBeHidden();
+    await expect(row.getByText('Online')).toBeVisible();
+  } finally {
+    await demo.stop();
+  }
+});

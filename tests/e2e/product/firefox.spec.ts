@@ -64,16 +64,28 @@ test('in Firefox every page is reached by keyboard and fits a phone, light and d
     await focused(page, /^Robots$/);
     for (const { link, heading } of PAGES) {
       if (link === undefined) continue;
-      if (link !== 'Robots') {
-        await tabTo(page, 'Menu', 'back');
-        await page.keyboard.press('Enter');
-        await tabTo(page, link, 'on');
-        await page.keyboard.press('Enter');
-      }
-      await focused(page, typeof heading === 'string' ? new RegExp(`^${heading}$`) : heading);
-      await page.waitForFunction(() => document.querySelector('.skeleton') === null);
+      if (link !== 'Robots') await go(page, link);
+      await loaded(page, typeof heading === 'string' ? new RegExp(`^${heading}$`) : heading);
       expect(await looks(page), `${link}: fits, and each theme has its colours`).toEqual({ overflow: [0, 0], themes: 2 });
     }
+
+    // And what one comes for: a window is chosen, booked, and taken back.
+    await go(page, 'Calendar');
+    await loaded(page, /^Calendar$/);
+    // The heading is called as the calendar is.
+    await page.keyboard.press('Tab');
+    await tabTo(page, 'Calendar', 'on');
+    await page.keyboard.press('PageDown');
+    await page.keyboard.press('PageDown');
+    await page.keyboard.press('Enter');
+    await said(page, 'Booked: ');
+    await go(page, 'My bookings');
+    await loaded(page, /^My bookings$/);
+    await tabTo(page, 'Cancel', 'on');
+    await page.keyboard.press('Enter');
+    await tabTo(page, 'Cancel it', 'on');
+    await page.keyboard.press('Enter');
+    await said(page, 'The booking is cancelled.');
   } finally {
     await firefox.close();
     await demo.stop();
@@ -89,11 +101,30 @@ async function focused(page: FirefoxPage, name: RegExp): Promise<void> {
   );
 }
 
-/** Presses Tab until what begins with this text has the focus; past the page's ends it would go to Firefox's own window. */
+/** Waits until the page of this heading is there, with what it shows. */
+async function loaded(page: FirefoxPage, heading: RegExp): Promise<void> {
+  await focused(page, heading);
+  await page.waitForFunction(() => document.querySelector('.skeleton') === null);
+}
+
+/** Goes to a page by the folded menu. */
+async function go(page: FirefoxPage, link: string): Promise<void> {
+  await tabTo(page, 'Menu', 'back');
+  await page.keyboard.press('Enter');
+  await tabTo(page, link, 'on');
+  await page.keyboard.press('Enter');
+}
+
+/** Waits until the page tells this outcome. */
+async function said(page: FirefoxPage, text: string): Promise<void> {
+  await page.waitForFunction((begin) => document.querySelector('.outcome')?.textContent?.trim().startsWith(begin), {}, text);
+}
+
+/** Presses Tab until what begins with this text, or is named so, has the focus; past the page's ends it would go to Firefox's own window. */
 async function tabTo(page: FirefoxPage, text: string, direction: 'on' | 'back'): Promise<void> {
   if (direction === 'back') await page.keyboard.down('Shift');
   for (let presses = 0; presses < MOST_PRESSES; presses += 1) {
-    const at = await page.evaluate(() => document.activeElement?.textContent?.trim() ?? '');
+    const at = await page.evaluate(() => document.activeElement?.ariaLabel ?? document.activeElement?.textContent?.trim() ?? '');
     if (at.startsWith(text)) {
       if (direction === 'back') await page.keyboard.up('Shift');
       return;

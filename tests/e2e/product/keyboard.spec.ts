@@ -1,4 +1,5 @@
 import { expect, test, type Locator, type Page } from '@playwright/test';
+import { newcomer, person, span } from '../support/console.js';
 import { Demo } from '../support/demo.js';
 import { PAGES } from '../support/pages.js';
 
@@ -23,6 +24,13 @@ async function tabTo(page: Page, wanted: Locator): Promise<void> {
 async function follow(page: Page, wanted: Locator): Promise<void> {
   await tabTo(page, wanted);
   await page.keyboard.press('Enter');
+}
+
+/** Comes to a field by Tab and types over what is in it. */
+async function fill(page: Page, field: Locator, text: string): Promise<void> {
+  await tabTo(page, field);
+  await page.keyboard.press('ControlOrMeta+a');
+  await page.keyboard.type(text);
 }
 
 async function signIn(page: Page, role: 'admin' | 'viewer'): Promise<void> {
@@ -114,6 +122,83 @@ test('an administrator reaches every page and everything on it, and ends a sessi
   await page.keyboard.type('The arm must be looked at.');
   await page.keyboard.press('Enter');
   await expect(page.getByText('The session is ended.')).toBeVisible();
+});
+
+test('a holder invites, a person changes their password, and what is refused is read, by keyboard alone', async ({ page }) => {
+  const guest = await newcomer(demo, 'Kim');
+  const holder = await person(demo, demo.account('viewer'));
+  await holder.ask('/bookings', { robot_id: demo.facts.robots[1]?.id, ...span(7_200_000, 10_800_000) });
+  await signIn(page, 'viewer');
+  await follow(page, link(page, 'My bookings'));
+  const mine = page.getByRole('listitem').filter({ hasText: 'Arm 1' });
+  await follow(page, mine.getByRole('button', { name: /^Invite/ }));
+  const dialog = page.getByRole('dialog');
+  await expect(page.getByLabel('E-mail of the guest')).toBeFocused();
+  await page.keyboard.type('nobody@example.org');
+  await page.keyboard.press('Enter');
+  await expect(dialog.getByRole('alert')).toContainText('Check the address');
+  await fill(page, page.getByLabel('E-mail of the guest'), guest.email);
+  await page.keyboard.press('Enter');
+  await follow(page, dialog.getByRole('button', { name: 'Done' }));
+  await expect(mine).toContainText('With Kim');
+
+  await follow(page, link(page, /^Your account/));
+  await fill(page, page.getByLabel('Password now'), 'not the password');
+  await fill(page, page.locator('input[name=new]'), 'another long password');
+  await fill(page, page.getByLabel('New password again'), 'another long password');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('alert')).toContainText('The old password is wrong.');
+});
+
+test('an administrator fills in every form by keyboard alone', async ({ page }) => {
+  await signIn(page, 'admin');
+  const dialog = page.getByRole('dialog');
+  const go = async (name: string) => {
+    await follow(page, page.getByRole('navigation').getByRole('link', { name }));
+    await expect(page.locator('.skeleton')).toHaveCount(0);
+  };
+  await go('Fleet');
+  await follow(page, button(page, 'Add a robot'));
+  await expect(dialog.getByLabel('Name', { exact: true })).toBeFocused();
+  await page.keyboard.type('Crane 1');
+  await fill(page, dialog.getByLabel(/Short name/), 'crane-1');
+  await fill(page, dialog.getByLabel(/Type/), 'crane');
+  await page.keyboard.press('Enter');
+  await expect(page.getByText('Crane 1 is added.')).toBeVisible();
+  const crane = page.getByRole('row', { name: 'Crane 1' });
+  await follow(page, crane.getByRole('button', { name: /^Credentials…/ }));
+  await follow(page, dialog.getByRole('button', { name: 'Issue a new one' }));
+  await expect(page.locator('curfew-secret code')).not.toBeEmpty();
+  await follow(page, dialog.getByRole('button', { name: 'I have copied it' }));
+  for (const [opens, acts, shows] of [
+    [/^Emergency stop…/, 'Stop it now', 'Emergency stop'],
+    [/^Maintenance…/, 'Begin maintenance', 'Maintenance'],
+  ] as const) {
+    await follow(page, crane.getByRole('button', { name: opens }));
+    await fill(page, dialog.getByLabel(/^Reason/), 'Its rope is worn.');
+    await follow(page, dialog.getByRole('button', { name: acts }));
+    await expect(crane.getByText(shows, { exact: true })).toBeVisible();
+  }
+
+  await go('People');
+  await follow(page, button(page, 'Add a person'));
+  await expect(dialog.getByLabel('Name')).toBeFocused();
+  await page.keyboard.type('Konrad');
+  await fill(page, dialog.getByLabel('E-mail'), 'konrad@example.org');
+  await fill(page, dialog.getByLabel('First password'), 'a long enough password');
+  await page.keyboard.press('Enter');
+  await expect(page.getByText('Konrad is added.')).toBeVisible();
+  const konrad = page.getByRole('row', { name: 'Konrad' });
+  await follow(page, konrad.getByRole('button', { name: /^Role…/ }));
+  await page.keyboard.press('ArrowDown');
+  await follow(page, dialog.getByRole('button', { name: 'Change role' }));
+  await expect(page.getByText('Konrad is an admin now.')).toBeVisible();
+
+  await go('Rules');
+  await fill(page, page.getByLabel(/Days ahead/), '9');
+  await fill(page, page.getByLabel('Why, for the log'), 'A short month.');
+  await page.keyboard.press('Enter');
+  await expect(page.getByText('The rules are changed.')).toBeVisible();
 });
 
 test('the way past the menu comes first', async ({ page }) => {

@@ -1,6 +1,6 @@
 import { expect, test, type Page } from '@playwright/test';
 import { connections, watchConnections } from '../support/connections.js';
-import { signedIn } from '../support/console.js';
+import { person, signedIn, span } from '../support/console.js';
 import { Demo } from '../support/demo.js';
 import { Line } from '../support/line.js';
 
@@ -57,4 +57,31 @@ test('after five seconds without a network the picture comes back by itself, and
   } finally {
     line.close();
   }
+});
+
+test('a tab that slept goes on when it wakes, and shows nothing of a session that ended meanwhile', async ({ page, context }) => {
+  const admin = await person(demo, demo.account('admin'));
+  const booked = (await admin.ask('/bookings', { robot_id: demo.facts.robots[1]?.id, ...span(0, 600_000) })) as { id: string };
+  await signedIn(page, demo, admin);
+  await page.goto(`${demo.facts.url}/#/watch/${booked.id}`);
+  await expect(live(page)).toBeVisible();
+  const browser = await context.newCDPSession(page);
+  const sleep = () => browser.send('Page.setWebLifecycleState', { state: 'frozen' });
+  const wake = () => browser.send('Page.setWebLifecycleState', { state: 'active' });
+
+  await sleep();
+  const extended = new Date(Date.now() + 900_000).toISOString();
+  await admin.ask(`/admin/bookings/${booked.id}/extend`, { ends_at: extended, reason: 'It may take longer.' });
+  await wake();
+  await expect(page.locator('curfew-viewer').getByText(/^Session extended: .* It may take longer\.$/)).toBeVisible();
+  await expect(live(page)).toBeVisible();
+
+  await sleep();
+  await admin.ask(`/admin/bookings/${booked.id}/terminate`, { reason: 'The lab closes.' });
+  await wake();
+  const viewer = page.locator('curfew-viewer');
+  await expect(viewer.getByRole('heading', { name: 'Session over' })).toBeVisible();
+  await expect(viewer.getByText('The lab closes.')).toBeVisible();
+  const shown = await viewer.evaluate((element) => (element as HTMLElement & { video: HTMLVideoElement }).video.srcObject);
+  expect(shown).toBeNull();
 });

@@ -1,6 +1,6 @@
 import { expect, test, type Locator } from '@playwright/test';
 import { connections, watchConnections } from '../support/connections.js';
-import { ask, firstFrame, newcomer, openWatch, person, signedIn, signIn, span } from '../support/console.js';
+import { ask, elsewhere, firstFrame, newcomer, openWatch, person, signedIn, signIn, span } from '../support/console.js';
 import { Demo } from '../support/demo.js';
 import { beRobot } from '../support/page-robot.js';
 
@@ -98,6 +98,41 @@ test('an administrator watches a robot that nobody booked, with a reason', async
   await page.getByRole('dialog').getByRole('button', { name: 'Watch' }).click();
   await expect(page.getByRole('heading', { level: 1, name: 'Arm 1' })).toBeVisible();
   await expect(page.locator('curfew-viewer').getByText('Live', { exact: true })).toBeVisible();
+});
+
+test('whoever holds the session sees that an administrator watches', async ({ browser, page }) => {
+  await signedIn(page, demo, 'viewer');
+  await page.goto(`${demo.facts.url}/#/watch/${demo.facts.booking.id}`);
+  const viewer = page.locator('curfew-viewer');
+  await expect(viewer.getByText('Live', { exact: true })).toBeVisible();
+  await expect(viewer.getByText('Also watching')).toBeHidden();
+  const admin = await person(demo, demo.account('admin'));
+  const robot = demo.facts.booking.robot_id;
+  const { room_id } = (await admin.ask(`/admin/robots/${robot}/watch`, { reason: 'A look at its wheels.' })) as { room_id: string };
+  const office = await elsewhere(browser, demo, admin, `watch/${room_id}/${robot}`);
+  await expect(office.locator('curfew-viewer').getByText('Live', { exact: true })).toBeVisible();
+  await expect(viewer.getByText('Also watching')).toBeVisible();
+  await page.reload();
+  await expect(viewer.getByText('Also watching'), 'also for whoever comes later').toBeVisible();
+  await office.context().close();
+});
+
+test('a robot that is offline is said to be, and its picture comes when it does', async ({ page }) => {
+  const admin = await person(demo, demo.account('admin'));
+  const robot = (await admin.ask('/admin/robots', { slug: 'late-1', name: 'Late 1', type: 'late' })) as { id: string };
+  const { token } = (await admin.ask(`/admin/robots/${robot.id}/credentials`, {})) as { token: string };
+  const holder = await person(demo, await newcomer(demo, 'Lars'));
+  const booked = (await holder.ask('/bookings', { robot_id: robot.id, ...span(0, 300_000) })) as { id: string };
+  await signedIn(page, demo, holder);
+  await page.goto(`${demo.facts.url}/#/watch/${booked.id}`);
+  const viewer = page.locator('curfew-viewer');
+  await expect(viewer.getByText('The robot is offline. Its picture appears here when it is back.')).toBeVisible();
+  const agent = await demo.robot(token, ['main']);
+  try {
+    await expect(viewer.getByText('Live', { exact: true })).toBeVisible();
+  } finally {
+    await agent.stop();
+  }
 });
 
 test('a sign-in that ran out leads to signing in, and back to where one was', async ({ page }) => {

@@ -51,9 +51,19 @@ export class Demo {
     return found;
   }
 
+  /** Kills the process as a crash does. */
+  async crash(): Promise<void> {
+    await end(this.process, 'SIGKILL');
+  }
+
   /** Kills the process as a crash does, and starts it again on the same folder and address. Answers when it was started. */
   async crashAndRestart(): Promise<number> {
-    await end(this.process, 'SIGKILL');
+    await this.crash();
+    return this.restart();
+  }
+
+  /** Starts the process again on the same folder and address. Answers when it was started. */
+  async restart(): Promise<number> {
     const startedAt = Date.now();
     const { child } = await launch(this.folder, 5, new URL(this.facts.url).host);
     this.process = child;

@@ -27,6 +27,7 @@ function press(name: string, button: string | RegExp): Opened {
 export const PAGES: readonly ConsolePage[] = [
   { at: 'sign-in', heading: 'Sign in', as: null },
   { at: 'redeem', heading: 'Set your password', as: null },
+  { at: 'redeem/first-admin.code', heading: 'Welcome to Curfew', as: null },
   { at: 'robots', heading: 'Robots', as: 'admin', link: 'Robots' },
   {
     at: 'calendar',
@@ -142,6 +143,12 @@ export async function strain(demo: Demo): Promise<void> {
   const admin = await person(demo, demo.account('admin'));
   const long = 'Mobile manipulator with the blue gripper and the second wrist camera';
   await admin.ask('/admin/robots', { slug: 'manipulator-with-the-blue-gripper', name: long, type: 'mobile_manipulator', cameras: ['wrist', 'base'] });
+  const word = 'Maximummanipulator'.repeat(5);
+  await admin.ask('/admin/robots', { slug: word.toLowerCase().slice(0, 64), name: word, type: word.slice(0, 64), cameras: [word.slice(0, 64), 'rear'] });
+  const longest = { name: 'م'.repeat(100) + 'N'.repeat(100), email: `${'n'.repeat(64)}@${'sub.'.repeat(40)}example.org` };
+  await admin.ask('/admin/users', { ...longest, password: 'a long enough password', role: 'viewer' });
+  const viewer = await person(demo, demo.account('viewer'));
+  await viewer.ask('/bookings', { robot_id: word.toLowerCase().slice(0, 64), ...span(HOUR_MS, 2 * HOUR_MS) });
   const name = 'Dr. Maximiliane Freifrau von Hohenstein-Rabenau';
   await admin.ask('/admin/users', { name, email: 'maximiliane.von.hohenstein-rabenau@robotics.example.org', password: 'a long enough password', role: 'viewer' });
 }

@@ -61,6 +61,13 @@ describe('the client', () => {
     expect(onBadToken).toHaveBeenCalledOnce();
   });
 
+  it('gives a whole list, however many pages the server has of it', async () => {
+    const pages = [{ items: [{ id: 'a' }], next: 'a&b' }, { items: [{ id: 'c' }], next: null }];
+    const { client, fetch } = answering(() => Response.json(pages.shift()));
+    expect((await client.adminUsers()).map(({ id }) => id)).toEqual(['a', 'c']);
+    expect(fetch.mock.calls.map(([route]) => String(route))).toEqual(['/admin/users?limit=1000', '/admin/users?limit=1000&after=a%26b']);
+  });
+
   it('escapes what it puts into an address', async () => {
     const { client, fetch } = answering(() => new Response(null, { status: 204 }));
     await client.cancel('../admin');

@@ -21,6 +21,9 @@ import type {
   WebRtcConfig,
 } from './types.js';
 
+/** How long an answer is waited for: a line that fell silent tells nobody so. */
+const PATIENCE_MS = 20_000;
+
 export interface ClientOptions {
   /** The present token, or null when nobody is signed in. */
   token: () => string | null;
@@ -59,8 +62,10 @@ export class Client {
   availableSlots = (date: string, robotType: string) =>
     this.#ask<AvailableSlots>(`/bookings/available-slots?${query({ date, robot_type: robotType })}`);
 
-  bookings = (after: string | null = null) => this.#list<Booking>('/bookings', after);
-  myBookings = () => this.#list<Booking>('/my-bookings', null);
+  /** Everybody's that run or are to come. */
+  liveBookings = () => this.#all<Booking>('/bookings', { live: 'true' });
+  myBookings = () => this.#all<Booking>('/my-bookings');
+  myLiveBookings = () => this.#all<Booking>('/my-bookings', { live: 'true' });
   booking = (id: string) => this.#ask<Booking>(`/bookings/${part(id)}`);
   book = (body: NewBooking) => this.#ask<Booking>('/bookings', { body });
   cancel = (id: string) => this.#ask<unknown>(`/bookings/${part(id)}`, { method: 'DELETE' });
@@ -76,7 +81,7 @@ export class Client {
 
   webrtcConfig = () => this.#ask<WebRtcConfig>('/webrtc/config');
 
-  adminRobots = () => this.#list<Robot>('/admin/robots', null);
+  adminRobots = () => this.#all<Robot>('/admin/robots');
   addRobot = (body: NewRobot) => this.#ask<Robot>('/admin/robots', { body });
   updateRobot = (robot: string, body: Omit<NewRobot, 'slug'>) =>
     this.#ask<Robot>(`/admin/robots/${part(robot)}`, { method: 'PATCH', body });
@@ -98,14 +103,22 @@ export class Client {
   rules = () => this.#ask<LabRules>('/admin/rules');
   changeRules = (rules: LabRules, reason: string) =>
     this.#ask<LabRules>('/admin/rules', { method: 'PUT', body: reason === '' ? rules : { ...rules, reason } });
-  adminUsers = () => this.#list<User>('/admin/users', null);
+  adminUsers = () => this.#all<User>('/admin/users');
   addUser = (body: NewUser) => this.#ask<User>('/admin/users', { body });
   updateUser = (id: string, body: { role?: Role; suspended?: boolean; reason?: string }) =>
     this.#ask<User>(`/admin/users/${part(id)}`, { method: 'PATCH', body });
   resetLink = (id: string) => this.#ask<OneTimeLink>(`/admin/users/${part(id)}/reset-link`, { body: {} });
 
-  #list<Item>(route: string, after: string | null): Promise<List<Item>> {
-    return this.#ask<List<Item>>(`${route}?${query(after === null ? { limit: '1000' } : { limit: '1000', after })}`);
+  /** A whole list, however many pages the server has of it. */
+  async #all<Item>(route: string, which: Record<string, string> = {}): Promise<Item[]> {
+    const found: Item[] = [];
+    let next: string | null = null;
+    do {
+      const page: List<Item> = await this.#ask(`${route}?${query({ ...which, limit: '1000', ...(next === null ? {} : { after: next }) })}`);
+      found.push(...page.items);
+      next = page.next ?? null;
+    } while (next !== null);
+    return found;
   }
 
   async #ask<Reply>(route: string, ask: Ask = {}): Promise<Reply> {
@@ -118,6 +131,7 @@ export class Client {
       headers,
       cache: 'no-store',
       credentials: 'omit',
+      signal: AbortSignal.timeout(PATIENCE_MS),
       ...(ask.body === undefined ? {} : { body: JSON.stringify(ask.body) }),
     };
     const reply = await this.#fetch(route, init).catch(() => {

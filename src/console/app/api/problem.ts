@@ -1,3 +1,5 @@
+import { duration } from '../time/format.js';
+
 /** A refusal or failure in words: RFC 9457 problem details, or what stands in for them when there are none. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
@@ -70,7 +72,7 @@ export function inWords(thrown: unknown, next: Readonly<Record<string, string>> 
   if (!(thrown instanceof ApiError)) return 'Something went wrong in this page. Reload it and try again.';
   const said = readable(thrown.message);
   const wait = thrown.retryAfterSeconds;
-  if (wait !== null) return `${said} Try again in ${wait} s.`;
+  if (wait !== null) return `${said} Try again in ${duration(wait * 1000)}.`;
   const own = next[thrown.code];
   if (own === undefined && SAYS_WHAT_TO_DO.test(said)) return said;
   return `${said} ${own ?? NEXT[thrown.code] ?? 'Reload the page and try again.'}`;

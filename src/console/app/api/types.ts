@@ -33,6 +33,8 @@ export interface Robot {
   /** The maintenance that is or comes next; without an end until somebody ends it. */
   next_maintenance?: { starts_at: string; ends_at: string | null } | null;
   emergency_stop?: boolean;
+  /** The emergency stop that is engaged; `acknowledged_at` is when the robot said that it stands still. For admins. */
+  stop?: { engaged_at: string; acknowledged_at: string | null; reason: string | null } | null;
   retired?: boolean;
   /** When it was last heard of; for admins. */
   last_seen?: string | null;

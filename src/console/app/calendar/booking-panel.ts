@@ -49,7 +49,7 @@ export class BookingPanel extends LitElement {
     return html`
       <div class="form tight" role="group" aria-labelledby="from-now">
         <p id="from-now"><strong>${target.name}</strong> is free now. Book it from now for</p>
-        <div class="row">
+        <div class="from-now">
           ${lengths.map(
             (minutes) => html`
               <button type="button" ?disabled=${this.pending} @click=${() => this.#tell('from-now', minutes)}>

@@ -61,6 +61,15 @@ describe('a window', () => {
     expect(place(autumn, utc('2027-10-31T00:00'), utc('2027-10-31T02:00'))).toEqual({ top: 4, height: 4 });
   });
 
+  it('that begins or ends at the change of the clocks leaves the gap free', () => {
+    const [before, spring] = layOut(BERLIN, ['2027-03-27', '2027-03-28']).days;
+    expect(place(spring!, utc('2027-03-28T01:00'), utc('2027-03-28T02:00'))).toEqual({ top: 6, height: 2 });
+    expect(place(spring!, utc('2027-03-28T00:00'), utc('2027-03-28T01:00'))).toEqual({ top: 2, height: 2 });
+    expect(place(before!, utc('2027-03-27T02:00'), utc('2027-03-27T03:00'))).toEqual({ top: 6, height: 2 });
+    const beside = layOut(BERLIN, ['2027-10-30', '2027-10-31']).days[0]!;
+    expect(place(beside, utc('2027-10-30T01:00'), utc('2027-10-30T02:00'))).toEqual({ top: 8, height: 2 });
+  });
+
   it('is found again from its place', () => {
     for (const at of [start, start + 90 * 60_000, start + 20 * 3_600_000]) expect(instantAt(day, rowAt(day, at))).toBe(at);
     const spring = layOut(BERLIN, ['2027-03-27', '2027-03-28']).days[1]!;

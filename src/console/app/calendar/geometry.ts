@@ -47,7 +47,7 @@ export function layOut(zone: string, dates: readonly string[], from = 0, to = DA
 
 /** Where a window lies in a day; null where it does not touch what is shown of it. */
 export function place(day: Day, startsAt: number, endsAt: number): Place | null {
-  const top = rowAt(day, startsAt);
+  const top = rowFrom(day, startsAt);
   const bottom = rowAt(day, endsAt);
   return bottom > top ? { top, height: bottom - top } : null;
 }
@@ -60,6 +60,13 @@ export function rowAt(day: Day, at: number): number {
     passed = index + Math.min(1, (at - start) / ROW_MS);
   }
   return passed;
+}
+
+/** Rows from the top at which a window begins: where times are skipped, after the gap and not before it. */
+function rowFrom(day: Day, at: number): number {
+  const index = day.starts.findIndex((start) => start !== null && at < start + ROW_MS);
+  const start = day.starts[index] ?? null;
+  return start === null ? day.starts.length : index + Math.max(0, at - start) / ROW_MS;
 }
 
 /** The instant at so many rows from the top; null where the day has no such time. */

@@ -2,6 +2,7 @@ import { html } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import { api, session } from '../context.js';
 import { Page, secretField } from '../parts/page.js';
+import { newPassword } from '../parts/password.js';
 import { ROLES } from '../words.js';
 
 /** Who is signed in, and setting another password without being signed out here. */
@@ -21,10 +22,7 @@ export class AccountPage extends Page {
           <h2 id="password-title">Change the password</h2>
           <input type="email" name="email" autocomplete="username" .value=${user?.email ?? ''} readonly hidden />
           <label>Password now <input name="old" type="password" autocomplete="current-password" required /></label>
-          <label>
-            New password <input name="new" type="password" autocomplete="new-password" minlength="8" required />
-            <small>At least 8 characters. A few words that nobody guesses are better than one with signs in it.</small>
-          </label>
+          ${newPassword('New password', 'new')}
           <label>New password again <input name="again" type="password" autocomplete="new-password" required @input=${this.#compare} /></label>
           <p class="muted small">You stay signed in here. Everywhere else this account is signed out.</p>
           ${this.outcome()}

@@ -1,9 +1,11 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
-import type { Booking, Robot, User } from '../api/types.js';
-import { api, clock, readClock } from '../context.js';
-import { showBooking, type ShownBooking } from '../parts/booking.js';
-import { empty, LoadingPage } from '../parts/loading-page.js';
+import type { User } from '../api/types.js';
+import { api, clock } from '../context.js';
+import type { ShownBooking } from '../parts/booking.js';
+import { BookingsListPage } from '../parts/bookings-page.js';
+import { empty } from '../parts/loading-page.js';
+import { LongList } from '../parts/long-list.js';
 import { field } from '../parts/page.js';
 import { table, type Column } from '../parts/table.js';
 import { reasonField, tag } from '../parts/tag.js';
@@ -15,23 +17,10 @@ const CHANGES = [15, 30, 60];
 
 /** Sessions that run or are to come, and ending, lengthening or shortening one with a reason. */
 @customElement('curfew-admin-bookings')
-export class AdminBookingsPage extends LoadingPage {
+export class AdminBookingsPage extends BookingsListPage {
   protected override readonly refreshMs = 5000;
-  @state() private bookings: Booking[] = [];
-  @state() private robots = new Map<string, Robot>();
   @state() private people = new Map<string, User>();
-  #tick: ReturnType<typeof setInterval> | undefined;
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    void readClock();
-    this.#tick = setInterval(() => this.requestUpdate(), 1000);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    clearInterval(this.#tick);
-  }
+  readonly #found = new LongList(this);
 
   protected override render() {
     return html`
@@ -44,19 +33,27 @@ export class AdminBookingsPage extends LoadingPage {
 
   #list(): TemplateResult {
     const now = clock.now();
-    const ahead = this.bookings
-      .map((booking) => showBooking(booking, this.robots, now))
-      .filter((shown) => shown.ahead)
-      .sort((a, b) => a.startsAt - b.startsAt);
+    const ahead = this.shown().filter((one) => one.ahead);
     if (ahead.length === 0) return empty('Nothing runs and nothing is booked.', html`<a class="button" href="#/calendar">To the calendar</a>`);
+    const found = this.#found.matching(ahead, (one) => `${one.robot} ${this.#holder(one)} ${one.status}`);
     const columns: Column<ShownBooking>[] = [
       { head: 'Robot', names: true, cell: ({ robot }) => robot },
-      { head: 'Holder', cell: ({ booking }) => this.people.get(booking.user_id)?.name ?? 'Unknown' },
-      { head: 'Window', cell: ({ startsAt, endsAt }) => windowText(startsAt, endsAt, now) },
+      { head: 'Holder', text: 'free', cell: (shown) => this.#holder(shown) },
+      { head: 'Window', text: 'whole', cell: ({ startsAt, endsAt }) => windowText(startsAt, endsAt, now) },
       { head: 'State', cell: ({ status, tone, left }) => html`${tag(status, tone)} <span class="left muted">${left}</span>` },
       { head: 'Actions', cell: (shown) => this.#actions(shown) },
     ];
-    return html`${table('Sessions that run or are booked', columns, ahead, ({ booking }) => booking.id)} ${zoneNote()}`;
+    return html`
+      ${this.#found.field('Find a robot or a holder', ahead, found)}
+      ${found.length === 0
+        ? this.#found.nothingFound()
+        : table('Sessions that run or are booked', columns, this.#found.first(found), ({ booking }) => booking.id)}
+      ${this.#found.more(found)} ${zoneNote()}
+    `;
+  }
+
+  #holder({ booking }: ShownBooking): string {
+    return this.people.get(booking.user_id)?.name ?? 'Unknown';
   }
 
   #actions(shown: ShownBooking): TemplateResult {
@@ -120,9 +117,7 @@ export class AdminBookingsPage extends LoadingPage {
   }
 
   protected override async load(): Promise<void> {
-    const [bookings, robots, people] = await Promise.all([api.bookings(), api.robots(), api.adminUsers()]);
-    this.bookings = bookings.items;
-    this.robots = new Map(robots.registry.map((robot) => [robot.id, robot]));
-    this.people = new Map(people.items.map((person) => [person.id, person]));
+    const [people] = await Promise.all([api.adminUsers(), this.take(api.liveBookings())]);
+    this.people = new Map(people.map((person) => [person.id, person]));
   }
 }

@@ -4,6 +4,7 @@ import type { Robot } from '../api/types.js';
 import { api, clock } from '../context.js';
 import type { Question } from '../parts/dialog.js';
 import { empty, LoadingPage } from '../parts/loading-page.js';
+import { LongList } from '../parts/long-list.js';
 import { field } from '../parts/page.js';
 import { table, type Column } from '../parts/table.js';
 import { reasonField, tag } from '../parts/tag.js';
@@ -17,6 +18,7 @@ export class AdminRobotsPage extends LoadingPage {
   protected override readonly refreshMs = 5000;
   @state() private robots: Robot[] = [];
   @state() private retired: Robot[] = [];
+  readonly #found = new LongList(this);
 
   protected override render() {
     return html`
@@ -33,15 +35,20 @@ export class AdminRobotsPage extends LoadingPage {
   #list(): TemplateResult {
     const columns: Column<Robot>[] = [
       { head: 'Robot', names: true, cell: (robot) => html`${robot.name}<br /><span class="muted small">${robot.slug ?? robot.id} · ${robot.type}</span>` },
-      { head: 'Health', cell: health },
-      { head: 'Cameras', cell: ({ cameras }) => cameras.join(', ') },
+      { head: 'Health', text: 'free', cell: health },
+      { head: 'Cameras', text: 'free', cell: ({ cameras }) => cameras.join(', ') },
       { head: 'Credentials', cell: ({ credentials: good = [] }) => (good.length === 0 ? tag('none yet', 'warn') : String(good.length)) },
       { head: 'Actions', cell: (robot) => this.#actions(robot) },
     ];
+    const found = this.#found.matching(this.robots, ({ name, slug, type }) => `${name} ${slug} ${type}`);
     return html`
+      ${this.#found.field('Find a robot', this.robots, found)}
       ${this.robots.length === 0
         ? empty('There are no robots yet. Add one, then issue a credential for it.')
-        : table('Robots', columns, this.robots, ({ id }) => id)}
+        : found.length === 0
+          ? this.#found.nothingFound()
+          : table('Robots', columns, this.#found.first(found), ({ id }) => id)}
+      ${this.#found.more(found)}
       ${this.retired.length === 0
         ? nothing
         : html`<p class="muted small">Retired: ${this.retired.map(({ name }) => name).join(', ')}</p>`}
@@ -158,7 +165,7 @@ export class AdminRobotsPage extends LoadingPage {
   }
 
   protected override async load(): Promise<void> {
-    const { items } = await api.adminRobots();
+    const items = await api.adminRobots();
     this.robots = items.filter((robot) => robot.retired !== true);
     this.retired = items.filter((robot) => robot.retired === true);
   }
@@ -167,11 +174,12 @@ export class AdminRobotsPage extends LoadingPage {
 function health(robot: Robot): TemplateResult {
   return html`
     ${tag(robot.online ? 'Online' : 'Offline', robot.online ? 'good' : 'plain')}
+    <span class="muted small">${seen(robot)}</span>
     ${robot.publishing === true ? tag('Sending', 'good') : nothing}
     ${robot.maintenance === true ? tag('Maintenance', 'warn') : nothing}
-    ${robot.emergency_stop === true ? tag('Emergency stop', 'bad') : nothing}
-    <span class="muted small">${seen(robot)}</span>
     ${robot.next_maintenance ? html`<span class="muted small">${maintenance(robot.next_maintenance)}</span>` : nothing}
+    ${robot.emergency_stop === true ? tag('Emergency stop', 'bad') : nothing}
+    ${robot.stop ? stopped(robot.stop) : nothing}
   `;
 }
 
@@ -180,6 +188,13 @@ function seen({ online, last_seen }: Robot): string {
   const at = last_seen === undefined || last_seen === null ? null : Date.parse(last_seen);
   if (at === null) return online ? '' : 'never connected';
   return online ? `since ${moment(at)}` : `last seen ${duration(clock.now() - at)} ago`;
+}
+
+/** Whether the robot itself said that it stands still: until then somebody has to look. */
+function stopped({ engaged_at, acknowledged_at, reason }: NonNullable<Robot['stop']>): TemplateResult {
+  const answer = acknowledged_at === null ? tag('not answered yet', 'warn') : tag('stands still', 'good');
+  const since = acknowledged_at ?? engaged_at;
+  return html`${answer}<span class="muted small">since ${moment(Date.parse(since))}${reason ? html`: ${reason}` : nothing}</span>`;
 }
 
 function maintenance({ starts_at, ends_at }: NonNullable<Robot['next_maintenance']>): string {

@@ -3,7 +3,9 @@ import { customElement, state } from 'lit/decorators.js';
 import type { Role, User } from '../api/types.js';
 import { api, session } from '../context.js';
 import { LoadingPage } from '../parts/loading-page.js';
+import { LongList } from '../parts/long-list.js';
 import { field, secretField } from '../parts/page.js';
+import { newPassword } from '../parts/password.js';
 import '../parts/secret.js';
 import { table, type Column } from '../parts/table.js';
 import { reasonField, tag } from '../parts/tag.js';
@@ -15,6 +17,7 @@ import { ROLES } from '../words.js';
 export class AdminUsersPage extends LoadingPage {
   protected override readonly refreshMs = 15_000;
   @state() private users: User[] = [];
+  readonly #found = new LongList(this);
 
   protected override render() {
     return html`
@@ -31,11 +34,16 @@ export class AdminUsersPage extends LoadingPage {
   #list(): TemplateResult {
     const columns: Column<User>[] = [
       { head: 'Name', names: true, cell: ({ name }) => name },
-      { head: 'E-mail', cell: ({ email }) => email },
+      { head: 'E-mail', text: 'free', cell: ({ email }) => email },
       { head: 'Role', cell: ({ role, suspended }) => html`${tag(role, role === 'admin' ? 'mine' : 'plain')} ${suspended === true ? tag('suspended', 'bad') : nothing}` },
       { head: 'Actions', cell: (user) => this.#actions(user) },
     ];
-    return table('People with an account', columns, this.users, ({ id }) => id);
+    const found = this.#found.matching(this.users, ({ name, email, role, suspended }) => `${name} ${email} ${role} ${suspended === true ? 'suspended' : ''}`);
+    return html`
+      ${this.#found.field('Find a person', this.users, found)}
+      ${found.length === 0 ? this.#found.nothingFound() : table('People with an account', columns, this.#found.first(found), ({ id }) => id)}
+      ${this.#found.more(found)}
+    `;
   }
 
   #actions(user: User): TemplateResult {
@@ -111,7 +119,7 @@ export class AdminUsersPage extends LoadingPage {
     const body = html`
       <label>Name <input name="name" autocomplete="off" required /></label>
       <label>E-mail <input name="email" type="email" autocomplete="off" required /></label>
-      <label>First password <input name="password" type="password" autocomplete="new-password" minlength="8" required /></label>
+      ${newPassword('First password', 'password')}
       ${roleField('viewer')}
     `;
     this.ask({
@@ -128,7 +136,7 @@ export class AdminUsersPage extends LoadingPage {
   };
 
   protected override async load(): Promise<void> {
-    this.users = (await api.adminUsers()).items;
+    this.users = await api.adminUsers();
   }
 }
 

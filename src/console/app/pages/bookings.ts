@@ -1,12 +1,14 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import { customElement, state } from 'lit/decorators.js';
+import { customElement } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
-import type { Booking, Robot } from '../api/types.js';
-import { api, clock, readClock, session } from '../context.js';
-import { showBooking, type ShownBooking } from '../parts/booking.js';
+import type { Booking } from '../api/types.js';
+import { api, clock, mayBook, session } from '../context.js';
+import type { ShownBooking } from '../parts/booking.js';
+import { BookingsListPage } from '../parts/bookings-page.js';
 import type { Question } from '../parts/dialog.js';
 import { guestsOf, leaving, nameOf } from '../parts/guests.js';
-import { empty, LoadingPage } from '../parts/loading-page.js';
+import { empty } from '../parts/loading-page.js';
+import { LongList } from '../parts/long-list.js';
 import { field } from '../parts/page.js';
 import { tag } from '../parts/tag.js';
 import { zoneNote } from '../parts/zone-note.js';
@@ -14,33 +16,22 @@ import { clock as timeOfDay, duration, windowText } from '../time/format.js';
 import { becameInWords } from '../words.js';
 
 const EXTENSIONS = [15, 30, 60];
+/** How many of those that are over are shown at first. */
 const EARLIER = 20;
 const MINUTE_MS = 60_000;
 
 @customElement('curfew-bookings')
-export class BookingsPage extends LoadingPage {
+export class BookingsPage extends BookingsListPage {
   protected override readonly refreshMs = 10_000;
-  @state() private bookings: Booking[] = [];
-  @state() private robots = new Map<string, Robot>();
-  #tick: ReturnType<typeof setInterval> | undefined;
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    void readClock();
-    this.#tick = setInterval(() => this.requestUpdate(), 1000);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    clearInterval(this.#tick);
-  }
+  readonly #ahead = new LongList(this);
+  readonly #past = new LongList(this, EARLIER);
 
   protected override render() {
     return html`
       <div class="page">
         <div class="heading">
           <h1 tabindex="-1">My bookings</h1>
-          <a class="button" href="#/calendar">Book a robot</a>
+          ${mayBook() ? html`<a class="button" href="#/calendar">Book a robot</a>` : nothing}
         </div>
         ${this.outcome()} ${this.content(() => this.#lists())}
       </div>
@@ -49,15 +40,25 @@ export class BookingsPage extends LoadingPage {
 
   #lists(): TemplateResult {
     const now = clock.now();
-    const all = this.bookings.map((booking) => showBooking(booking, this.robots, now)).sort((a, b) => a.startsAt - b.startsAt);
-    const ahead = all.filter((shown) => shown.ahead);
-    const past = all.filter((shown) => !shown.ahead).reverse();
+    const all = this.shown();
+    const ahead = all.filter((one) => one.ahead);
+    const past = all.filter((one) => !one.ahead).reverse();
     return html`
-      ${ahead.length === 0
-        ? empty('You have nothing booked.', html`<a class="button primary" href="#/calendar">Choose a free time</a>`)
-        : html`<ul class="page">${repeat(ahead, ({ booking }) => booking.id, (shown) => this.#card(shown, now))}</ul>`}
-      ${past.length === 0 ? nothing : this.#earlier(past.slice(0, EARLIER), now)}
+      ${ahead.length === 0 ? this.#none() : this.#upcoming(ahead, now)} ${past.length === 0 ? nothing : this.#earlier(past, now)}
       ${zoneNote()}
+    `;
+  }
+
+  #none(): TemplateResult {
+    return mayBook()
+      ? empty('You have nothing booked.', html`<a class="button primary" href="#/calendar">Choose a free time</a>`)
+      : empty('Auditors read the log and book nothing.', html`<p>To watch a robot yourself, ask an administrator for a viewer's account.</p>`);
+  }
+
+  #upcoming(ahead: ShownBooking[], now: number): TemplateResult {
+    return html`
+      <ul class="page">${repeat(this.#ahead.first(ahead), ({ booking }) => booking.id, (shown) => this.#card(shown, now))}</ul>
+      ${this.#ahead.more(ahead)}
     `;
   }
 
@@ -109,7 +110,7 @@ export class BookingsPage extends LoadingPage {
     return html`
       <h2>Earlier</h2>
       <ul class="card earlier">
-        ${past.map(
+        ${this.#past.first(past).map(
           ({ booking, robot, startsAt, endsAt, status, tone }) => html`
             <li>
               <strong>${robot}</strong>
@@ -120,6 +121,7 @@ export class BookingsPage extends LoadingPage {
           `,
         )}
       </ul>
+      ${this.#past.more(past)}
     `;
   }
 
@@ -162,9 +164,7 @@ export class BookingsPage extends LoadingPage {
     });
   }
 
-  protected override async load(): Promise<void> {
-    const [bookings, robots] = await Promise.all([api.myBookings(), api.robots()]);
-    this.bookings = bookings.items;
-    this.robots = new Map(robots.registry.map((robot) => [robot.id, robot]));
+  protected override load(): Promise<void> {
+    return this.take(api.myBookings());
   }
 }

@@ -5,7 +5,7 @@ import '../calendar/booking-panel.js';
 import { draftInWords } from '../calendar/calendar-grid.js';
 import { stepOf, type Bounds, type Draft } from '../calendar/draft.js';
 import { columnOf, labTimes, objection, targetsOf, type Column, type LabTimes, type Target } from '../calendar/model.js';
-import { api, clock, readClock, session } from '../context.js';
+import { api, clock, mayBook, readClock } from '../context.js';
 import { empty, LoadingPage } from '../parts/loading-page.js';
 import { availability, slotsOf } from '../schedule.js';
 import { duration, isoDate, longDay, shortDay, windowText } from '../time/format.js';
@@ -67,7 +67,7 @@ export class CalendarPage extends LoadingPage {
     const now = clock.now();
     const bounds: Bounds = { zone: times.zone, step: stepOf(times.slotMinutes), longest: times.longestMinutes };
     const columns = this.#columns(targets, times);
-    const may = session.current?.user.role !== 'auditor';
+    const may = mayBook();
     return html`
       ${this.#toolbar(targets, times)} ${this.outcome()}
       <div class="calendar ${may ? '' : 'alone'}">

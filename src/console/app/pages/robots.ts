@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import type { Booking, Robot, ScheduledSlot } from '../api/types.js';
-import { api, clock, readClock, session } from '../context.js';
+import { api, clock, mayBook, readClock, session } from '../context.js';
 import { empty, LoadingPage } from '../parts/loading-page.js';
 import { tag } from '../parts/tag.js';
 import { zoneNote } from '../parts/zone-note.js';
@@ -65,7 +65,7 @@ export class RobotsPage extends LoadingPage {
             ? nothing
             : html`<a class="button primary" href="#/watch/${running.id}">Watch<span class="unseen"> ${robot.name}</span></a>`}
           <a class="button ${running === undefined ? 'primary' : ''}" href="#/calendar/${robot.id}">
-            ${session.current?.user.role === 'auditor' ? 'Calendar' : 'Book'}<span class="unseen"> ${robot.name}</span>
+            ${mayBook() ? 'Book' : 'Calendar'}<span class="unseen"> ${robot.name}</span>
           </a>
         </div>
       </li>
@@ -101,9 +101,9 @@ export class RobotsPage extends LoadingPage {
       api.robots(),
       // The lab's days may be a day off from the ones here.
       api.schedule(isoDate(now - 24 * HOUR_MS), isoDate(now + 48 * HOUR_MS)),
-      api.myBookings(),
+      api.myLiveBookings(),
     ]);
-    this.mine = mine.items;
+    this.mine = mine;
     this.robots = robots.registry.filter((robot) => robot.retired !== true);
     this.schedule = schedule.items;
   }

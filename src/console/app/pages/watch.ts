@@ -48,6 +48,7 @@ export class WatchPage extends Page {
           .room=${this.booking}
           .tokenProvider=${session.token}
           .clock=${clock}
+          .startsAt=${details === null ? null : Date.parse(details.starts_at)}
           .rtcConfig=${rtcConfig}
           .cameras=${this.#cameras}
           @curfew-state=${this.#onState}

@@ -3,13 +3,18 @@ import { state } from 'lit/decorators.js';
 import { inWords } from '../api/problem.js';
 import { Page } from './page.js';
 
+/** A page that failed is asked for again sooner, so that it is back soon after the server is. */
+const AFTER_FAILURE_MS = 3000;
+
 /** A page that shows what the server has, asks for it again and again, and says when it could not. */
 export abstract class LoadingPage extends Page {
   /** Milliseconds between two askings. */
   protected abstract readonly refreshMs: number;
   @state() private loaded = false;
   @state() private failure: string | null = null;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Askings that were begun; only the last one's end sets the time of the next. */
+  #asked = 0;
 
   /** Asks the server and keeps what it says. */
   protected abstract load(): Promise<void>;
@@ -17,17 +22,20 @@ export abstract class LoadingPage extends Page {
   override connectedCallback(): void {
     super.connectedCallback();
     void this.refresh();
-    this.#timer = setInterval(() => void this.refresh(), this.refreshMs);
     addEventListener('online', this.#again);
+    document.addEventListener('visibilitychange', this.#seen);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     removeEventListener('online', this.#again);
+    document.removeEventListener('visibilitychange', this.#seen);
   }
 
   protected async refresh(): Promise<void> {
+    const asked = ++this.#asked;
+    clearTimeout(this.#timer);
     try {
       await this.load();
       this.loaded = true;
@@ -35,6 +43,9 @@ export abstract class LoadingPage extends Page {
     } catch (thrown) {
       this.failure = inWords(thrown);
     }
+    if (!this.isConnected || asked !== this.#asked) return;
+    const inMs = this.failure === null ? this.refreshMs : Math.min(this.refreshMs, AFTER_FAILURE_MS);
+    this.#timer = setTimeout(() => void this.refresh(), inMs);
   }
 
   protected override afterwards(): void {
@@ -59,6 +70,11 @@ export abstract class LoadingPage extends Page {
   }
 
   #again = () => void this.refresh();
+
+  /** Browsers let a page that nobody sees ask seldom or never: what it shows is old when it is looked at again. */
+  #seen = () => {
+    if (document.visibilityState === 'visible') void this.refresh();
+  };
 }
 
 function skeleton(): TemplateResult {

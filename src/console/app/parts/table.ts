@@ -1,4 +1,4 @@
-import { html, type TemplateResult } from 'lit';
+import { html, nothing, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
 
 export interface Column<Row> {
@@ -6,6 +6,8 @@ export interface Column<Row> {
   cell: (row: Row) => unknown;
   /** The cell that says which row this is. */
   names?: boolean;
+  /** `free`: people's own, of any length and broken where it has to be; `whole`: stays in one line where there is room. */
+  text?: 'free' | 'whole';
 }
 
 /**
@@ -31,8 +33,8 @@ export function table<Row>(
   `;
 }
 
-function cell<Row>({ head, cell, names }: Column<Row>, row: Row): TemplateResult {
+function cell<Row>({ head, cell, names, text }: Column<Row>, row: Row): TemplateResult {
   return names === true
     ? html`<th role="rowheader" scope="row">${cell(row)}</th>`
-    : html`<td role="cell" data-head=${head}><div class="cell">${cell(row)}</div></td>`;
+    : html`<td role="cell" class=${text ?? nothing} data-head=${head}><div class="cell">${cell(row)}</div></td>`;
 }

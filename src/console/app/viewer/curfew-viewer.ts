@@ -1,4 +1,4 @@
-import { LitElement, html, type PropertyValues } from 'lit';
+import { LitElement, html, nothing, type PropertyValues } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { ServerClock } from '../time/server-clock.js';
 import { Frames } from './frames.js';
@@ -7,7 +7,7 @@ import { ViewerSession } from './session.js';
 import { INITIAL, isFinal, type ViewerState } from './state.js';
 import { StatsReader, type Reading } from './stats.js';
 import { viewerStyles } from './styles.js';
-import { details, stage, strip, type ViewModel } from './view.js';
+import { alarm, details, stage, strip, type ViewModel } from './view.js';
 
 const TICK_MS = 250;
 const READ_STATS_MS = 1000;
@@ -39,6 +39,8 @@ export class CurfewViewer extends LitElement {
   @property({ attribute: false }) rtcConfig: () => Promise<RTCConfiguration> = () => Promise.resolve({});
   /** Gives the names of the robot's cameras, in its order; one without a name unless this says more. */
   @property({ attribute: false }) cameras: () => Promise<readonly string[]> = () => Promise.resolve([]);
+  /** When the session begins, Unix milliseconds, for those who wait in front of it; null where that is not known. */
+  @property({ attribute: false }) startsAt: number | null = null;
   /** Shared with the page, if it has one. */
   @property({ attribute: false }) clock = new ServerClock();
 
@@ -89,6 +91,7 @@ export class CurfewViewer extends LitElement {
       flowing: this.flowing,
       latencyMs: this.latencyMs,
       now: this.clock.now(),
+      startsAt: this.startsAt,
       changedAt: this.#changedAt,
       names: this.names,
       main: this.main,
@@ -103,7 +106,7 @@ export class CurfewViewer extends LitElement {
     return html`
       <section class="viewer" aria-label="Live picture">
         ${stage(model)}
-        ${isFinal(this.session) ? null : strip(model)} ${isFinal(this.session) ? null : details(model)}
+        ${isFinal(this.session) ? nothing : html`${alarm(model)} ${strip(model)} ${details(model)}`}
       </section>
     `;
   }

@@ -17,6 +17,13 @@ export interface SessionEnded {
   endedAt: string;
 }
 
+export interface Someone {
+  userId: string;
+  userType: string;
+  /** An administrator who sees the robot from a room of their own. */
+  watch?: boolean;
+}
+
 export interface ServerMessages {
   registered: { success: boolean; userId: string; userType: string };
   'joined-room': {
@@ -27,8 +34,8 @@ export interface ServerMessages {
     state: 'waiting' | 'open';
   };
   'left-room': object;
-  'user-joined': { userId: string; userType: string };
-  'user-left': { userId: string; userType: string };
+  'user-joined': Someone;
+  'user-left': Someone;
   'robot-available': { userId: string };
   'robot-unavailable': { userId: string };
   answer: { from: string; answer: { type: 'answer'; sdp: string } };

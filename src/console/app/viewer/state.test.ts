@@ -97,4 +97,22 @@ describe('the pause between attempts', () => {
     expect(backoffMs(3, 0.99)).toBeLessThan(backoffMs(3, 0));
     for (const attempt of [5, 20, 5000]) expect(backoffMs(attempt, 0)).toBe(LONGEST_MS);
   });
+
+  it('knows who watches besides, until they leave', () => {
+    const comes: ServerMessage = { event: 'user-joined', data: { userId: 'a', userType: 'viewer', watch: true } };
+    const guest: ServerMessage = { event: 'user-joined', data: { userId: 'g', userType: 'viewer' } };
+    expect(after(joined, comes, comes, guest).watchedBy).toEqual(['a']);
+    expect(after(joined, comes, { ...comes, event: 'user-left' }).watchedBy).toEqual([]);
+  });
+
+  it('is told after an outage what holds still, and takes nothing else for true', () => {
+    const stop: ServerMessage = { event: 'emergency-stop', data: { robotId: 't', engaged: true, reason: 'In its way' } };
+    const online: ServerMessage = { event: 'robot-available', data: { userId: 't' } };
+    const comes: ServerMessage = { event: 'user-joined', data: { userId: 'a', userType: 'viewer', watch: true } };
+    const before = after(joined, online, stop, comes);
+    expect(before).toMatchObject({ robotAvailable: true, emergencyStop: 'In its way', watchedBy: ['a'] });
+    const again = onMessage(onDisconnected(before), joined);
+    expect(again).toMatchObject({ phase: 'live', robotAvailable: false, emergencyStop: null, watchedBy: [] });
+    expect(onMessage(again, online).robotAvailable).toBe(true);
+  });
 });

@@ -17,6 +17,8 @@ export interface ViewerState {
   endsAt: number | null;
   role: string | null;
   robotAvailable: boolean;
+  /** The administrators who see the robot from a room of their own. */
+  watchedBy: readonly string[];
   /** The running emergency stop's reason. */
   emergencyStop: string | null;
   /** The last warning given, in seconds before the end. */
@@ -31,6 +33,7 @@ export const INITIAL: ViewerState = {
   endsAt: null,
   role: null,
   robotAvailable: true,
+  watchedBy: [],
   emergencyStop: null,
   warning: null,
   change: null,
@@ -61,7 +64,9 @@ export function onMessage(state: ViewerState, message: ServerMessage): ViewerSta
   switch (message.event) {
     case 'joined-room': {
       const { endsAt, role, state: room } = message.data;
-      return { ...state, endsAt: Date.parse(endsAt), role, phase: room === 'waiting' ? 'waiting' : 'live' };
+      // What holds besides is told again right after it; what was known before an outage may have passed meanwhile.
+      const anew = { robotAvailable: false, watchedBy: [], emergencyStop: null };
+      return { ...state, ...anew, endsAt: Date.parse(endsAt), role, phase: room === 'waiting' ? 'waiting' : 'live' };
     }
     case 'session-started':
       return { ...state, endsAt: Date.parse(message.data.endsAt), phase: 'live' };
@@ -79,6 +84,13 @@ export function onMessage(state: ViewerState, message: ServerMessage): ViewerSta
     case 'session-ended': {
       const { cause, reason, endedAt } = message.data;
       return { ...state, phase: 'ended', end: { cause, reason: reason ?? null, endedAt: Date.parse(endedAt) } };
+    }
+    case 'user-joined':
+    case 'user-left': {
+      const { userId, watch } = message.data;
+      if (watch !== true) return state;
+      const others = state.watchedBy.filter((id) => id !== userId);
+      return { ...state, watchedBy: message.event === 'user-left' ? others : [...others, userId] };
     }
     case 'emergency-stop':
       return { ...state, emergencyStop: message.data.engaged ? message.data.reason : null };

@@ -71,6 +71,10 @@ export const viewerStyles = css`
   .name {
     position: absolute;
     inset: auto auto 0.5rem 0.5rem;
+    overflow: hidden;
+    max-width: calc(100% - 1rem);
+    text-overflow: ellipsis;
+    white-space: nowrap;
     border-color: transparent;
     background: rgb(10 12 16 / 78%);
     color: #fff;
@@ -152,10 +156,16 @@ export const viewerStyles = css`
     color: #241a00;
     font-weight: 650;
   }
-  .banner.stop {
-    width: 100%;
+  .alarm {
+    padding: 0.625rem 1.125rem;
     background: #c3201a;
-    text-align: center;
+    color: #fff;
+    line-height: 1.4;
+    overflow-wrap: anywhere;
+  }
+  /* There before it says something, without taking a place among the facts. */
+  .company:not(:has(.fact)) {
+    position: absolute;
   }
   .ending {
     display: grid;

@@ -13,6 +13,8 @@ export interface ViewModel {
   latencyMs: number | null;
   /** Unix milliseconds by the server's clock. */
   now: number;
+  /** When the session begins, for those who wait in front of it. */
+  startsAt: number | null;
   /** When the last change of the end was told, by the same clock. */
   changedAt: number | null;
   /** The cameras' names, in the robot's order. */
@@ -83,15 +85,15 @@ function sounds({ sound, toggleSound }: ViewModel) {
 }
 
 export function strip(model: ViewModel): TemplateResult {
-  const { state, now } = model;
-  const left = state.endsAt === null ? null : leftMs(state.endsAt, now);
+  const { state } = model;
+  const { label, left } = timed(model);
   const connection = connectionInWords(model);
   const urgent = left !== null && left <= 60_000 && state.phase !== 'waiting';
   return html`
     <div class="strip">
       <div class="fact time" ?data-urgent=${urgent}>
-        <span class="label">${state.phase === 'waiting' ? 'Session ends in' : 'Time left'}</span>
-        <span class="countdown" role="timer" aria-label="Time left">${left === null ? '–:––' : countdown(left)}</span>
+        <span class="label">${label}</span>
+        <span class="countdown" role="timer" aria-label=${label}>${left === null ? '–:––' : countdown(left)}</span>
       </div>
       <div class="fact">
         <span class="label">Connection</span>
@@ -105,6 +107,11 @@ export function strip(model: ViewModel): TemplateResult {
         <span class="label">Ends at</span>
         <span class="value">${state.endsAt === null ? '–' : exactClock(state.endsAt)}</span>
       </div>
+      <div class="company" role="status">
+        ${state.watchedBy.length === 0
+          ? nothing
+          : html`<div class="fact"><span class="label">Also watching</span><span class="value">Administrator</span></div>`}
+      </div>
       <div class="buttons">
         ${sounds(model)}
         ${model.names.length > 1
@@ -116,28 +123,45 @@ export function strip(model: ViewModel): TemplateResult {
   `;
 }
 
-/** What lies over the stage while there is no picture to see. */
+/** What the large clock counts down to: whoever is early wants to know when it begins. */
+function timed({ state, startsAt, now }: ViewModel): { label: string; left: number | null } {
+  const left = (until: number | null) => (until === null ? null : leftMs(until, now));
+  if (state.phase !== 'waiting') return { label: 'Time left', left: left(state.endsAt) };
+  return startsAt === null ? { label: 'Session ends in', left: left(state.endsAt) } : { label: 'Begins in', left: left(startsAt) };
+}
+
+/** What lies over the stage while there is no picture to see. What may take hours does not turn as if it were nearly done. */
 function veil(model: ViewModel): TemplateResult {
-  const text = veilText(model);
+  const said = veilText(model);
   return html`
-    <div class="veil" role="status" ?data-shown=${text !== null} ?data-frozen=${model.state.phase === 'reconnecting'}>
-      ${text === null ? nothing : html`<i class="spinner" aria-hidden="true"></i><p>${text}</p>`}
+    <div class="veil" role="status" ?data-shown=${said !== null}>
+      ${said === null ? nothing : html`${said.soon ? html`<i class="spinner" aria-hidden="true"></i>` : nothing}<p>${said.text}</p>`}
     </div>
   `;
 }
 
-function veilText({ state, flowing }: ViewModel): string | null {
+function veilText({ state, flowing }: ViewModel): { text: string; soon: boolean } | null {
   switch (state.phase) {
     case 'connecting':
-      return 'Connecting…';
+      return { text: 'Connecting…', soon: true };
     case 'waiting':
-      return 'Your session has not begun yet. The picture appears here by itself.';
+      return { text: 'Your session has not begun yet. The picture appears here by itself.', soon: false };
     case 'reconnecting':
-      return 'Connection to the server lost. Reconnecting…';
+      return { text: 'Connection to the server lost. Reconnecting…', soon: true };
     default:
   }
   if (flowing) return null;
-  return state.robotAvailable ? "Waiting for the robot's picture…" : 'The robot is offline. The picture returns when it does.';
+  if (state.robotAvailable) return { text: "Waiting for the robot's picture…", soon: true };
+  return { text: 'The robot is offline. Its picture appears here when it is back.', soon: false };
+}
+
+/** Below the picture and not over it: now of all times people want to see what the robot does. */
+export function alarm({ state }: ViewModel): TemplateResult {
+  return html`
+    <div role="alert">
+      ${state.emergencyStop === null ? nothing : html`<p class="alarm"><strong>Emergency stop.</strong> ${state.emergencyStop}</p>`}
+    </div>
+  `;
 }
 
 /** How long news lies over the picture before it gives the view back. */
@@ -148,11 +172,6 @@ function banners({ state, now, changedAt }: ViewModel): TemplateResult {
   const warned = state.warning !== null && left > 0 && state.warning * 1000 - left < NEWS_MS;
   const changed = state.change !== null && changedAt !== null && now - changedAt < NEWS_MS;
   return html`
-    <div role="alert">
-      ${state.emergencyStop === null
-        ? nothing
-        : html`<p class="banner stop"><strong>Emergency stop.</strong> ${state.emergencyStop}</p>`}
-    </div>
     <div role="status">
       ${changed && state.change !== null ? html`<p class="banner">${changeInWords(state.change)}</p>` : nothing}
       ${warned ? html`<p class="banner warn">${warningInWords(state.warning ?? 0)}</p>` : nothing}
