@@ -38,7 +38,12 @@ impl Lab {
         let now = shell.clock.wall();
         let behind = shell.log.last_recorded_at().filter(|last| *last - now > BELIEVED);
         if let Some(last) = behind.filter(|_| !shell.config.confirm_clock) {
-            tracing::error!(%now, %last, "the wall clock is behind the log: no session runs until it is right or confirmed");
+            tracing::error!(
+                %now,
+                %last,
+                "the wall clock is behind the log: no session runs until this machine's clock is set right; if the log is what was \
+                 wrong, start once with `sessions.confirm_clock = true`"
+            );
             shell.doubt_clock(true);
             let shell = Arc::clone(shell);
             shell.clone().spawn(async move {

@@ -148,25 +148,27 @@ impl Connection {
         }
     }
 
+    /// Whatever comes counts for the rate: a frame that is no message costs an answer too.
     async fn take(&mut self, event: Incoming) -> ControlFlow<()> {
-        let text = match event {
-            Incoming::Alive => return Continue(()),
-            Incoming::Unsupported => {
-                return self.error("invalid", "Messages are text frames of JSON.").await;
-            }
-            Incoming::TooLarge => return self.too_large().await,
-            Incoming::Text(text) if text.len() > self.signaling.limits.message_bytes => {
-                return self.too_large().await;
-            }
-            Incoming::Text(text) => text,
+        let is_too_large = match &event {
+            Incoming::TooLarge => true,
+            Incoming::Text(text) => text.len() > self.signaling.limits.message_bytes,
+            Incoming::Alive | Incoming::Unsupported => false,
         };
+        if is_too_large {
+            return self.too_large().await;
+        }
         if !self.bucket.take(self.signaling.clock.boot()) {
             self.error("rate_limited", "Too many messages: this connection is closed.").await?;
             return self.close(POLICY, "too many messages").await;
         }
-        match parse(&text) {
-            Ok(message) => self.handle(message).await,
-            Err(words) => self.error("invalid", &words).await,
+        match event {
+            Incoming::Text(text) => match parse(&text) {
+                Ok(message) => self.handle(message).await,
+                Err(words) => self.error("invalid", &words).await,
+            },
+            Incoming::Unsupported => self.error("invalid", "Messages are text frames of JSON.").await,
+            Incoming::Alive | Incoming::TooLarge => Continue(()),
         }
     }
 

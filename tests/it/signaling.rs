@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use curfew::protocol::millis;
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::support::{Person, Signaling, TestApp};
 
@@ -130,6 +130,29 @@ async fn a_message_or_a_flood_past_the_limit_ends_the_connection_with_its_code()
     }
     signaling.hear_error("rate_limited").await;
     signaling.hear_close().await;
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_frames_that_are_no_messages_ends_the_connection_as_well() {
+    let app = TestApp::start().await;
+    let viewer = app.viewer().await;
+    for (frame, answer) in
+        [(Message::binary(vec![0; 9]), "invalid"), (Message::Ping(Vec::new().into()), "none")]
+    {
+        let mut signaling = Signaling::registered(app.app.http_addr, "viewer", &viewer.token).await;
+        for _ in 0..400 {
+            signaling.send(frame.clone()).await;
+        }
+        loop {
+            let error = signaling.hear_at_last("error").await;
+            if error["code"] == "rate_limited" {
+                break;
+            }
+            assert_eq!(error["code"], answer, "{error}");
+        }
+        assert_eq!(signaling.hear_close().await, Some(1008));
+    }
     app.stop().await;
 }
 

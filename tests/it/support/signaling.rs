@@ -47,8 +47,12 @@ impl Signaling {
     }
 
     pub(crate) async fn raw(&mut self, text: String) {
+        self.send(Message::text(text)).await;
+    }
+
+    pub(crate) async fn send(&mut self, frame: Message) {
         // The server may have closed already; what it said before is still to be heard.
-        let _ = self.0.send(Message::text(text)).await;
+        let _ = self.0.send(frame).await;
     }
 
     /// The data of the next message, which has to be this one.
