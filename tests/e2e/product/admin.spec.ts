@@ -191,3 +191,19 @@ test('rules are changed with a reason, kept, and hold for the next booking', asy
   const far = span(10 * 86_400_000, 10 * 86_400_000 + 3_600_000);
   await expect(viewer.ask('/bookings', { robot_id: demo.facts.robots[0]?.id, ...far })).rejects.toThrow(/at most 7 days ahead/);
 });
+
+test('a stop that the robot did not answer is told from one after which it stands still', async ({ page }) => {
+  const reply = { engaged_at: new Date().toISOString(), reason: 'Somebody stands in its way.' };
+  const stops = [{ ...reply, acknowledged_at: null }, { ...reply, acknowledged_at: reply.engaged_at }];
+  // The simulated robots answer at once: what a slow one leaves open is put into the server's list here.
+  await page.route(/\/admin\/robots\?/, async (route) => {
+    const fetched = await route.fetch();
+    const list = (await fetched.json()) as { items: object[] };
+    const items = list.items.map((item, at) => ({ ...item, ...(stops[at] === undefined ? {} : { emergency_stop: true, stop: stops[at] }) }));
+    await route.fulfill({ response: fetched, json: { ...list, items } });
+  });
+  await open(page, 'robots');
+  await expect(row(page, 'Turtle 1').getByText('not answered yet')).toBeVisible();
+  await expect(row(page, 'Turtle 1')).toContainText(/since \d\d:\d\d: Somebody stands in its way\./);
+  await expect(row(page, 'Arm 1').getByText('stands still')).toBeVisible();
+});
