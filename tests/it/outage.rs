@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use curfew::clock::{Clock, SystemClock};
 use curfew::media::{Media, MediaConfig, PeerKind};
 use curfew_domain::{RobotId, RoomId};
-use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -84,13 +83,12 @@ fn server_of(answer: &str) -> SocketAddr {
 
 /// Waits for a picture that was drawn after `since`, asking for a key frame as a browser does that cannot decode.
 async fn picture_since(camera: &mut ReceivedCamera, since: u64) {
-    let media_ssrc = camera.ssrc().await;
     loop {
         let frame = fact("frame", camera.frame()).await.expect("media goes on");
         match camera.stamp(&frame) {
             Some(stamp) if stamp > since => return,
             Some(_) => {}
-            None => camera.report(PictureLossIndication { sender_ssrc: 0, media_ssrc }).await,
+            None => camera.ask_for_key_frame().await,
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use curfew::agent::{self, AgentError};
 use curfew::clock::{BootInstant, Clock, SystemClock};
-use curfew::media::{Media, MediaConfig, MediaEvent, PeerKind, PeerSpec};
+use curfew::media::{ClosedWhy, Media, MediaConfig, MediaEvent, PeerKind, PeerSpec};
 use curfew_domain::{PeerId, RobotId, RoomId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -61,9 +62,13 @@ pub(crate) async fn watch(
     robot: RobotId,
     deadline: BootInstant,
 ) -> (Receiver, ReceivedCamera) {
+    watch_as(media, some_viewer(robot, deadline)).await
+}
+
+async fn watch_as(media: &Media, spec: PeerSpec) -> (Receiver, ReceivedCamera) {
     let mut viewer = Receiver::new().await;
     let offer = viewer.offer().await;
-    let answer = media.answer(some_viewer(robot, deadline), offer).await.expect("answered");
+    let answer = media.answer(spec, offer).await.expect("answered");
     viewer.accept_answer(answer.sdp).await;
     let camera = viewer.camera().await;
     (viewer, camera)
@@ -74,32 +79,54 @@ async fn a_robots_picture_reaches_its_viewers_until_the_deadline() {
     let config = MediaConfig { listen: ([127, 0, 0, 1], 0).into(), ..MediaConfig::default() };
     let (media, mut events) = Media::start(config, SystemClock::shared()).expect("starts");
     let robot = RobotId::from(Uuid::from_u128(7));
-    let deadline = SystemClock.boot().saturating_add(Duration::from_secs(4));
-    let ends_at = SystemClock.wall_at(deadline);
-    let robot_side = publish(&media, &mut events, robot, deadline).await;
+    let hour = SystemClock.boot().saturating_add(Duration::from_secs(3_600));
+    let robot_side = publish(&media, &mut events, robot, hour).await;
 
     // The second comes in the middle of a stream: without a key frame of its own it would see nothing.
     for _ in 0..2 {
-        let (_viewer, mut camera) = watch(&media, robot, deadline).await;
+        let (_viewer, mut camera) = watch(&media, robot, hour).await;
         let mut stamps = Vec::new();
         while stamps.len() < 20 {
-            let frame = fact("frame", camera.frame()).await.expect("media goes on");
+            let frame = camera.next_frame().await;
             stamps.extend(camera.stamp(&frame));
         }
         assert!(stamps.is_sorted(), "{stamps:?}");
     }
 
-    let (_viewer, mut camera) = watch(&media, robot, deadline).await;
+    let spec = some_viewer(robot, hour);
+    let (peer, PeerKind::Viewer { room, .. }) = (spec.peer, spec.kind) else { unreachable!("a viewer") };
+    let (_viewer, mut camera) = watch_as(&media, spec).await;
+    let deadline = SystemClock.boot().saturating_add(Duration::from_secs(2));
+    let (moved_at, ends_at) = (SystemClock.wall(), SystemClock.wall_at(deadline));
+    media.set_room_deadline(room, deadline);
+    let closed = async {
+        loop {
+            match events.recv().await.expect("the media plane lives") {
+                MediaEvent::Closed { report, why } if report.peer == peer => return why,
+                _ => {}
+            }
+        }
+    };
     let mut last = 0;
-    // Silence of half a second is what tells the end: a closed connection is not noticed at once by its far end.
+    let pictures = async {
+        while let Some(frame) = camera.frame().await {
+            last = last.max(camera.stamp(&frame).unwrap_or_default());
+        }
+        // The viewer may know of its end before this test is told of it.
+        std::future::pending::<()>().await;
+    };
+    let why = tokio::select! {
+        why = fact("end", closed) => why,
+        () = pictures => unreachable!("it is pending"),
+    };
+    assert_eq!(why, ClosedWhy::Deadline);
+    // What is on its way still: a closed connection is not noticed at once by its far end.
     while let Ok(Some(frame)) = timeout(Duration::from_millis(500), camera.frame()).await {
         last = last.max(camera.stamp(&frame).unwrap_or_default());
     }
-    let ends_at = u64::try_from(ends_at.timestamp_millis()).expect("after 1970");
-    assert!(
-        last < ends_at && ends_at - last < 500,
-        "the last picture was stamped {last}, the end is {ends_at}"
-    );
+    let ms = |at: DateTime<Utc>| u64::try_from(at.timestamp_millis()).expect("after 1970");
+    assert!(last > ms(moved_at), "the last picture was stamped {last}, the end was moved at {moved_at}");
+    assert!(last <= ms(ends_at), "the last picture was stamped {last}, the end is {ends_at}");
     robot_side.abort();
     media.shutdown().await;
 }

@@ -133,6 +133,8 @@ async fn failure(scripted: &Scripted) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn why_a_camera_is_lost_is_told_in_its_own_last_words_without_secrets() {
     let scripted = Scripted::start("echo first >&2; echo 'user s3cret: 401 Unauthorized' >&2; exit 1", SHORT);
+    // A camera of which nobody wants pictures is not lost.
+    let _wanted = scripted.pictures();
     assert_eq!(failure(&scripted).await, "camera main: it ended: user ***: 401 Unauthorized");
     assert_eq!(scripted.health.status().cameras[0].state, CameraState::Lost);
     let folder = tempfile::tempdir().expect("a folder");

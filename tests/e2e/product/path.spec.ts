@@ -82,7 +82,7 @@ test('a browser restarts ICE in the connection it has, and the server tells how 
   expect(told.packets).toBeGreaterThan(before.frames);
   expect(told.bitrate_bps).toBeGreaterThan(50_000);
   expect(told.bitrate_bps).toBeLessThan(5_000_000);
-  expect(told.round_trip_ms).toBeLessThan(1_000);
+  expect(told.round_trip_ms, 'in milliseconds').toBeLessThan(10_000);
   expect(told.lost).toBeGreaterThanOrEqual(0);
   expect(told.loss_permille).toBeLessThanOrEqual(1_000);
 

@@ -11,11 +11,10 @@ test.afterAll(() => demo?.stop());
 
 test('a booked viewer sees the robot until the window ends, and not one frame longer', async ({ page }) => {
   const heard = complaints(page);
-  const { viewer, firstFrameMs, frames, readable } = await watchToTheEnd(page, demo, async (live) => {
+  const { viewer, frames, readable } = await watchToTheEnd(page, demo, async (live) => {
     await expect(live.getByText(/^\d+ ms$/)).toBeVisible();
     await expect(live.getByText('10 seconds left')).toBeVisible({ timeout: demo.endsAt - Date.now() });
   });
-  expect(firstFrameMs).toBeLessThan(5000);
   await expect(viewer.getByText('The booked time is over.')).toBeVisible();
   expect(readable, 'stamps survive the codec').toBeGreaterThan(frames * 0.95);
   const state = await viewer.evaluate((element) => {

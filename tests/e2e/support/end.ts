@@ -42,7 +42,8 @@ export async function watchToTheEnd(page: Page, demo: Demo, live: (viewer: Locat
     lastShownAfterEndMs: Math.round(Math.max(...frames.map(({ shownAt }) => shownAt)) - demo.endsAt),
   };
   console.log(JSON.stringify(watched));
-  expect(last, 'a frame of the last 500 ms was shown').toBeGreaterThanOrEqual(demo.endsAt - 500);
+  // That it is not cut early; the instant itself is measured by `make bench`, from the packets.
+  expect(last, 'a frame of the last two seconds was shown').toBeGreaterThanOrEqual(demo.endsAt - 2_000);
   expect(last, 'and none stamped at the end or after it').toBeLessThan(demo.endsAt);
   return { viewer, ...watched };
 }

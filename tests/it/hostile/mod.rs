@@ -12,6 +12,7 @@ mod media;
 mod messages;
 mod tokens;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use tokio::time::timeout;
 
 use crate::outside::client::Client;
 use crate::outside::lab::{Lab, PASSWORD, Robot, book, text};
-use crate::outside::server::Process;
+use crate::outside::server::{Process, tail};
 
 const SESSIONS: u64 = 20;
 /// How long the sessions watch; the attempts below take less, but for a flood that takes longer by a second for each so many
@@ -41,8 +42,8 @@ const MOST_GROWTH_KIB: u64 = 128 * 1024;
 struct Stranger {
     /// `http://HOST:PORT`.
     url: String,
-    http: std::net::SocketAddr,
-    media: std::net::SocketAddr,
+    http: SocketAddr,
+    media: SocketAddr,
     person: Client,
     account: String,
     booking: String,
@@ -55,11 +56,8 @@ struct Stranger {
 async fn sessions_lose_nothing_beside_hostile_input() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
-    let media_port = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-    let media = media_port.expect("a free port");
-    let media_text = media.to_string();
-    let settings = [("CURFEW_MEDIA__LISTEN", media_text.as_str()), ("CURFEW_LOG", "warn")];
-    let lab = Lab::start(&data, folder.path(), &settings).await;
+    let lab = Lab::start(&data, folder.path(), &[("CURFEW_LOG", "warn,curfew::app=info")]).await;
+    let media = media_address(folder.path());
     let seconds = SECONDS + crowd::flood_size() / FLOODED_A_SECOND;
     let mut load = start_sessions(&lab, folder.path(), seconds);
     let robot = lab.robot("strangers").await;
@@ -99,6 +97,13 @@ async fn sessions_lose_nothing_beside_hostile_input() {
         count("packets")
     );
     lab.stop(folder.path()).await;
+}
+
+/// Where the server says in its log that it takes media.
+fn media_address(logs: &Path) -> SocketAddr {
+    let log = tail(logs);
+    let told = log.split("media_addr=").nth(1).and_then(|rest| rest.split_whitespace().next());
+    told.and_then(|told| told.parse().ok()).unwrap_or_else(|| panic!("no address in {log}"))
 }
 
 fn start_sessions(lab: &Lab, folder: &Path, seconds: u32) -> Child {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use openh264::decoder::Decoder;
 use openh264::formats::YUVSource;
 use rtc::peer_connection::configuration::media_engine::MediaEngine;
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp::codec::h264::H264Packet;
 use rtc::rtp::packetizer::Depacketizer;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
@@ -153,6 +154,27 @@ impl ReceivedCamera {
                 _ => {}
             }
         }
+    }
+
+    /// The key frame with which the picture begins. What was sent while the connection was being made may be lost, and the
+    /// first frame that comes is none then: a viewer asks for another.
+    pub(crate) async fn begin(&mut self) -> Vec<u8> {
+        let mut frame = self.next_frame().await;
+        if !is_key(&frame) {
+            self.ask_for_key_frame().await;
+        }
+        while !is_key(&frame) {
+            frame = self.next_frame().await;
+        }
+        frame
+    }
+
+    pub(crate) async fn next_frame(&mut self) -> Vec<u8> {
+        fact("frame", self.frame()).await.expect("media goes on")
+    }
+
+    pub(crate) async fn ask_for_key_frame(&self) {
+        self.report(PictureLossIndication { sender_ssrc: 0, media_ssrc: self.ssrc().await }).await;
     }
 
     /// The stamp in a frame's picture; `None` where there is no picture or no stamp.
