@@ -199,6 +199,7 @@ fn after_robot(event: &RobotEvent, now: DateTime<Utc>) -> Vec<Routed> {
             cancel_all(displaced, Actor::Account(*by), Cause::Maintenance, reason_hash, now)
         }
         RobotEvent::Retired { by, reason_hash, displaced, .. } => {
+            let reason_hash = reason_hash.as_deref().unwrap_or_default();
             cancel_all(displaced, Actor::Account(*by), Cause::RobotLost, reason_hash, now)
         }
         _ => vec![],

@@ -286,7 +286,9 @@ fn maintenance_and_retirement_cancel_what_they_overlap() {
     assert_eq!(booking(&world, now_running).cause, Some(Cause::Maintenance));
     assert!(room(&world, now_running).is_closed());
     assert_eq!(phase(&world, coming), Phase::Confirmed);
-    world.carry(Routed::Robot(robot(0), RobotCommand::Retire { by, reason_hash, now })).expect("is retired");
+    world
+        .carry(Routed::Robot(robot(0), RobotCommand::Retire { by, reason_hash: Some(reason_hash), now }))
+        .expect("is retired");
     world.settle();
     assert_eq!(phase(&world, coming), Phase::Cancelled);
     assert_eq!(phase(&world, other), Phase::Confirmed);

@@ -23,6 +23,9 @@ use crate::protocol::{ServerMessage, SessionWarning};
 /// Between two looks at what is idle.
 const SWEEP: Duration = Duration::from_secs(10);
 
+/// Between two tries of what cannot be read.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Facts of a session that are looked through for its holder's coming.
 const LOOKED_THROUGH: usize = 10_000;
 
@@ -114,7 +117,15 @@ async fn no_show(shell: Arc<Shell>, id: BookingId) {
     let Some(state) = booking.state().filter(|state| state.is_active()) else { return };
     // A read model that is behind must not make a no-show of somebody who came.
     shell.shown(None).await;
-    let Ok(timeline) = shell.reads.timeline(state.room_id, 0, LOOKED_THROUGH).await else { return };
+    let timeline = loop {
+        match shell.reads.timeline(state.room_id, 0, LOOKED_THROUGH).await {
+            Ok(timeline) => break timeline,
+            Err(error) => tracing::warn!(%error, %id, "whether the holder came cannot be read yet"),
+        }
+        if shell.pause(AGAIN).await {
+            return;
+        }
+    };
     let came = |fact: &Fact| matches!(fact, Fact::Room(RoomEvent::ParticipantAdmitted { account_id, .. }) if *account_id == state.holder);
     if !timeline.iter().any(|row| came(&row.fact)) {
         let now = shell.now_in(state.room_id);

@@ -70,6 +70,14 @@ impl Folded {
         due
     }
 
+    /// Takes back what could not be recorded: it is counted in with what comes in its minute.
+    fn put_back(&self, key: Key, count: u32, since: DateTime<Utc>, boot: BootInstant) {
+        let mut counts = self.counts();
+        let known = counts.entry(key).or_insert(Count { count: 0, since, recorded_at: boot });
+        known.since = if known.count == 0 { since } else { known.since.min(since) };
+        known.count = known.count.saturating_add(count);
+    }
+
     fn counts(&self) -> MutexGuard<'_, HashMap<Key, Count>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,8 +119,10 @@ async fn record(shell: Arc<Shell>, (room, account_id, reason): Key, count: u32, 
             shell.carry::<AccountSide>(account_id, command, metadata).await.map(drop)
         }
     };
-    if let Err(refused) = recorded {
-        tracing::warn!(%account_id, %refused, "a refusal was not recorded");
+    let Err(refused) = recorded else { return };
+    tracing::warn!(%account_id, %refused, "a refusal was not recorded");
+    if refused.reason == Reason::Unavailable {
+        shell.folded.put_back((room, account_id, reason), count, since, shell.clock.boot());
     }
 }
 
@@ -134,5 +144,20 @@ mod tests {
         assert_eq!(folded.due(minute, false), vec![(key, 999, wall)]);
         assert_eq!(folded.due(minute.saturating_add(FOLD), false), vec![]);
         assert!(folded.add(key, wall, minute), "after a quiet minute the next one is recorded by itself");
+    }
+
+    #[test]
+    fn what_a_full_disk_refused_is_recorded_with_the_next() {
+        let folded = Folded::default();
+        let key = (None, AccountId::from(Uuid::nil()), Reason::BadToken);
+        let at = |seconds: i64| DateTime::from_timestamp(1_800_000_000 + seconds, 0).expect("in range");
+        let boot = BootInstant::from_nanos(0);
+        assert!(folded.add(key, at(0), boot));
+        folded.put_back(key, 1, at(0), boot);
+        assert!(!folded.add(key, at(5), boot));
+        let minute = boot.saturating_add(FOLD);
+        assert_eq!(folded.due(minute, false), vec![(key, 2, at(0))]);
+        folded.put_back(key, 2, at(0), minute);
+        assert_eq!(folded.due(minute.saturating_add(FOLD), false), vec![(key, 2, at(0))]);
     }
 }

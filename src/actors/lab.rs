@@ -54,7 +54,7 @@ pub struct Recorded(pub bool);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomHint(pub String);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Joined {
     pub room_id: RoomId,
     pub starts_at: DateTime<Utc>,
@@ -68,8 +68,8 @@ pub struct Joined {
     pub robot_online: bool,
     /// The admins who watch this robot now, unless watches are silent.
     pub watched_by: Vec<AccountId>,
-    /// Why the robot's emergency stop is engaged, if it is: told after `joined-room` too.
-    pub stopped_for: Option<String>,
+    /// The robot's emergency stop, if it is engaged: told after `joined-room` too.
+    pub stopped: Option<ServerMessage>,
 }
 
 /// Where a robot's session is, or will be next.

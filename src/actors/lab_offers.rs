@@ -219,7 +219,12 @@ impl Lab {
     ) -> Answer<(Arc<LiveRoom>, Basis)> {
         let robot = match (&target.room, &target.robot) {
             (Some(room), _) => match self.shell.rooms.get(*room) {
-                Some(live) => return self.may_watch(live, account, role).await,
+                Some(live) => {
+                    let room = live.id;
+                    let found = self.may_watch(live, account, role).await;
+                    self.note_owed(room, account, &found);
+                    return found;
+                }
                 None => return Err(Refused::new(Reason::NoActiveBooking)),
             },
             (None, Some(robot)) => self.shell.robot_named(robot).await?,
@@ -227,7 +232,12 @@ impl Lab {
         };
         let mut refused = None;
         for live in self.shell.rooms.of_robot(robot.robot_id) {
-            match self.may_watch(live, account, role).await {
+            let room = live.id;
+            let found = self.may_watch(live, account, role).await;
+            if reason.is_none() {
+                self.note_owed(room, account, &found);
+            }
+            match found {
                 Ok(found) => return Ok(found),
                 Err(other) if other.reason == Reason::NotYourBooking => {}
                 Err(other) => refused = Some(other),
@@ -267,6 +277,13 @@ impl Lab {
                 folded::refused(&self.shell, live.id, account, reason);
                 Err(Refused::new(reason))
             }
+        }
+    }
+
+    /// An admin who gives no reason is refused like anybody else: that is in the log too.
+    fn note_owed<T>(&self, room: RoomId, account: AccountId, found: &Answer<T>) {
+        if found.as_ref().is_err_and(|refused| refused.reason == Reason::ReasonRequired) {
+            folded::refused(&self.shell, room, account, Reason::ReasonRequired);
         }
     }
 

@@ -18,6 +18,7 @@ use super::refusal::{Answer, Refused};
 use super::robot::{self, RobotSide};
 use super::robot_messages::StopRecorded;
 use super::shell::Shell;
+use crate::correlation;
 
 impl Lab {
     /// A slug names one robot for ever, a retired one too. To be carried to its end: what is dropped halfway may be recorded all
@@ -96,12 +97,15 @@ impl Lab {
     }
 
     /// Takes a robot out of service: its sessions end at once, its coming bookings are cancelled.
+    ///
+    /// # Errors
+    /// `ReasonRequired` where there are bookings to cancel and `reason` is empty.
     pub async fn retire_robot(&self, principal: &Principal, id: RobotId, reason: &str) -> Answer<Recorded> {
-        let (admin, reason) = self.admin_because(principal, reason).await?;
+        let admin = self.admin(principal).await?;
         let by = account_of(admin)?;
-        let reason_hash = self.shell.reason_hash(reason);
+        let reason_hash = Some(self.shell.reason_hash(reason)).filter(|hash| !hash.is_empty());
         let command = RobotCommand::Retire { by, reason_hash, now: self.shell.clock.wall() };
-        let mut cuts = self.displace(id, &command, Cause::RobotLost, admin, reason).await?;
+        let mut cuts = self.displace(id, &command, Cause::RobotLost, admin, reason.trim()).await?;
         cuts.extend(ending::cut_watches(&self.shell, id, admin));
         robot::end_publishing(id, Cause::RobotLost, &self.shell);
         self.record_robot(id, command, admin, cuts).await
@@ -156,10 +160,37 @@ impl Lab {
         .await
     }
 
-    /// The robot says that it stands still.
+    /// The robot says that it stands still, whichever stop it may have been told of.
     pub async fn acknowledge_stop(&self, robot: RobotId) -> Answer<()> {
-        let command = RobotCommand::AcknowledgeEmergencyStop { now: self.shell.clock.wall() };
+        let now = self.shell.clock.wall();
+        let command = RobotCommand::AcknowledgeEmergencyStop { engaged_at: None, now };
         self.robot_command(robot, command, Actor::Robot(robot)).await
+    }
+
+    /// The robot stands still in answer to the stop that was told as `stop_id`. Without effect when that is over: an answer that
+    /// crosses an admin's word that the stop is cleared engages nothing anew.
+    pub fn answer_stop(&self, robot: RobotId, stop_id: &str) {
+        let (shell, stop_id) = (Arc::clone(&self.shell), stop_id.to_owned());
+        let is_told = move |shell: &Shell| shell.rooms.stop(robot).is_some_and(|told| told.id == stop_id);
+        correlation::spawn(async move {
+            let mut head = shell.log.head();
+            while is_told(&shell) {
+                head.borrow_and_update();
+                let Ok(state) = shell.state::<RobotSide>(robot).await else { return };
+                if let Some(stop) = state.emergency_stop() {
+                    let engaged_at = Some(stop.engaged_at);
+                    let now = shell.clock.wall();
+                    let command = RobotCommand::AcknowledgeEmergencyStop { engaged_at, now };
+                    shell.insist::<RobotSide>(robot, command, Shell::metadata(Actor::Robot(robot))).await;
+                    return;
+                }
+                // It was told before it was recorded.
+                tokio::select! {
+                    changed = head.changed() => if changed.is_err() { return },
+                    () = shell.stopped() => return,
+                }
+            }
+        });
     }
 
     /// Lets the robot move again; told once it is durable.

@@ -13,7 +13,7 @@ use super::lab::{ConnectionId, Joined, Lab, Negotiated, Outbox, Principal, Robot
 use super::lab_access::account_of;
 use super::live::{End, LiveRoom, Phase, Place, Seat, Sitter};
 use super::refusal::{Answer, Refused};
-use super::robot::RobotSide;
+use super::robot::{RobotSide, stop_message};
 use super::robot_messages::{Connected, Disconnected, RobotOffer};
 use super::room::{RoomSide, welcome};
 use super::shell::Shell;
@@ -85,7 +85,7 @@ impl Lab {
             robot: place.robot,
             robot_online: self.shell.rooms.is_online(place.robot),
             watched_by: self.watchers(place.robot),
-            stopped_for: self.shell.rooms.stop(place.robot),
+            stopped: self.shell.rooms.stop(place.robot).map(|stop| stop_message(place.robot, Some(&stop))),
         })
     }
 
@@ -291,6 +291,7 @@ impl Lab {
             return Err(Refused::new(Reason::WindowClosed));
         }
         if basis == Basis::Admin {
+            folded::refused(&self.shell, room, account, Reason::ReasonRequired);
             let text = "To see somebody else's session, open a watch with a reason.";
             return Err(Refused::because(Reason::ReasonRequired, text));
         }

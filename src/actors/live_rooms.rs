@@ -20,8 +20,23 @@ struct Index {
     rooms: HashMap<RoomId, Arc<LiveRoom>>,
     connections: HashMap<ConnectionId, RoomId>,
     online: HashMap<RobotId, Online>,
-    /// The robots whose emergency stop is engaged, and why in words.
-    stopped: HashMap<RobotId, String>,
+    /// The robots whose emergency stop is engaged.
+    stopped: HashMap<RobotId, ToldStop>,
+}
+
+/// An emergency stop as it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ToldStop {
+    /// What a robot's answer to it repeats.
+    pub(crate) id: String,
+    /// In words.
+    pub(crate) reason: String,
+}
+
+impl ToldStop {
+    pub(crate) fn because(reason: String) -> Self {
+        Self { id: format!("{:016x}", rand::random::<u64>()), reason }
+    }
 }
 
 /// A robot's signaling connection.
@@ -141,18 +156,18 @@ impl LiveRooms {
         }
     }
 
-    /// Keeps whether a robot's emergency stop is engaged, and why. False when that was known.
-    pub(crate) fn set_stop(&self, robot: RobotId, why: Option<String>) -> bool {
+    /// Keeps whether a robot's emergency stop is engaged. False when that was known.
+    pub(crate) fn set_stop(&self, robot: RobotId, stop: Option<ToldStop>) -> bool {
         let mut index = self.index();
-        match why {
+        match stop {
             Some(_) if index.stopped.contains_key(&robot) => false,
-            Some(why) => index.stopped.insert(robot, why).is_none(),
+            Some(stop) => index.stopped.insert(robot, stop).is_none(),
             None => index.stopped.remove(&robot).is_some(),
         }
     }
 
-    /// Why a robot's emergency stop is engaged, if it is.
-    pub(crate) fn stop(&self, robot: RobotId) -> Option<String> {
+    /// A robot's emergency stop, if it is engaged.
+    pub(crate) fn stop(&self, robot: RobotId) -> Option<ToldStop> {
         self.index().stopped.get(&robot).cloned()
     }
 

@@ -7,16 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use curfew_domain::booking::Ending;
 use curfew_domain::room::Unreported;
 use curfew_domain::{
     Actor, BookingCommand, BookingId, Cause, LabCommand, Phase, RobotCommand, RobotId, RoomCommand, RoomId,
     StoppedBetween, TerminatedPeer,
 };
-use curfew_projections::{BookingRow, RobotRow};
+use curfew_projections::{BookingRow, RobotRow, SessionRow};
 
 use super::account::{LabSide, TheLab};
 use super::booking::{self, BookingSide};
 use super::lab::Lab;
+use super::live_rooms::ToldStop;
 use super::refusal::Answer;
 use super::robot::RobotSide;
 use super::room::{self, RoomSide};
@@ -80,7 +82,7 @@ async fn resume(shell: &Arc<Shell>) -> Answer<()> {
         robot_stopped(shell, &robot, stopped, now).await?;
         if let Some(stop) = &robot.emergency_stop {
             let why = shell.reasons.get(&stop.reason_hash).await?;
-            shell.rooms.set_stop(robot.robot_id, Some(why.unwrap_or_default()));
+            shell.rooms.set_stop(robot.robot_id, Some(ToldStop::because(why.unwrap_or_default())));
         }
     }
     let bookings = live_bookings(shell).await?;
@@ -88,9 +90,10 @@ async fn resume(shell: &Arc<Shell>) -> Answer<()> {
         close_passed(shell, row.booking_id, stopped).await?;
     }
     for row in shell.reads.sessions_open().await? {
-        peers_stopped(shell, row.room_id, stopped).await?;
-        if row.deadline <= now {
-            close_room(shell, row.room_id, row.booking_id, Cause::WindowClosed, row.deadline).await?;
+        let end = end_of(shell, &row, now).await?;
+        peers_stopped(shell, row.room_id, stopped, end.as_ref()).await?;
+        if let Some(end) = end {
+            close_room(shell, row.room_id, row.booking_id, end).await?;
         }
     }
     // What the workflows had not come to, ends above all.
@@ -139,16 +142,30 @@ async fn robot_stopped(
     Ok(())
 }
 
-/// Closes what passed while nobody was there: peers ended with the process, the session with its window.
+/// The end of a room that is open in the log and has to be closed now: an end that was cut before the process died and not
+/// recorded any more, or else its deadline, where that has come.
+async fn end_of(shell: &Arc<Shell>, row: &SessionRow, now: DateTime<Utc>) -> Answer<Option<Ending>> {
+    let ending = match row.booking_id {
+        Some(id) => shell.state::<BookingSide>(id).await?.state().and_then(|state| state.ending.clone()),
+        None => None,
+    };
+    Ok(ending.or_else(|| (row.deadline <= now).then(|| closed_by_its_window(row.deadline))))
+}
+
+const fn closed_by_its_window(due_at: DateTime<Utc>) -> Ending {
+    Ending { cause: Cause::WindowClosed, due_at, by: Actor::System, reason_hash: None }
+}
+
+/// Closes what passed while nobody was there: peers ended with the process, the session with its window or when it was cut.
 async fn close_passed(shell: &Arc<Shell>, id: BookingId, stopped: Option<StoppedBetween>) -> Answer<()> {
     let booking = shell.state::<BookingSide>(id).await?;
     let Some(state) = booking.state() else { return Ok(()) };
     let (due_at, now) = (state.window.ends_at, shell.clock.wall());
     match state.phase {
         Phase::Active => {
-            peers_stopped(shell, state.room_id, stopped).await?;
-            let cause = state.ending.unwrap_or(Cause::WindowClosed);
-            close_room(shell, state.room_id, Some(id), cause, due_at).await
+            let end = state.ending.clone().unwrap_or_else(|| closed_by_its_window(due_at));
+            peers_stopped(shell, state.room_id, stopped, Some(&end)).await?;
+            close_room(shell, state.room_id, Some(id), end).await
         }
         Phase::Confirmed => {
             let command =
@@ -163,14 +180,14 @@ async fn close_room(
     shell: &Arc<Shell>,
     room: RoomId,
     booking_id: Option<BookingId>,
-    cause: Cause,
-    due_at: DateTime<Utc>,
+    end: Ending,
 ) -> Answer<()> {
+    let Ending { cause, due_at, by, reason_hash } = end;
     let command = RoomCommand::Close {
         booking_id,
         cause,
-        by: Actor::System,
-        reason_hash: None,
+        by,
+        reason_hash,
         terminated: vec![],
         unreported: Unreported::Await,
         due_at,
@@ -180,11 +197,17 @@ async fn close_room(
 }
 
 /// The peers of a process that died, and with them everybody in the room: whoever is still there joins again.
-async fn peers_stopped(shell: &Arc<Shell>, id: RoomId, stopped: Option<StoppedBetween>) -> Answer<()> {
+async fn peers_stopped(
+    shell: &Arc<Shell>,
+    id: RoomId,
+    stopped: Option<StoppedBetween>,
+    end: Option<&Ending>,
+) -> Answer<()> {
     let room = shell.state::<RoomSide>(id).await?;
     let now = shell.clock.wall();
     let stopped_at = stopped.map_or(now, |between| between.to);
-    let due_at = room.deadline().map_or(stopped_at, |deadline| deadline.min(stopped_at));
+    let due_at =
+        [room.deadline(), end.map(|end| end.due_at)].into_iter().flatten().fold(stopped_at, DateTime::min);
     let mut accounts: Vec<_> = room.participants().map(|(account, _)| account).collect();
     accounts.extend(room.peers().filter_map(|(_, peer)| peer.who.account()));
     accounts.sort();
@@ -209,8 +232,8 @@ async fn resume_booking(shell: &Arc<Shell>, id: BookingId) -> Answer<()> {
     booking::arm(&booking, shell);
     if state.is_active() {
         booking::arm_grace(&booking, shell);
-        if let Some(cause) = state.ending {
-            return close_room(shell, state.room_id, Some(id), cause, shell.clock.wall()).await;
+        if let Some(end) = state.ending.clone() {
+            return close_room(shell, state.room_id, Some(id), end).await;
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use super::entity::Decided;
 use super::keeper::Kind;
 use super::lab::Outbox;
 use super::live::{Phase, Seat, Sitter, send};
-use super::live_rooms::Online;
+use super::live_rooms::{Online, ToldStop};
 use super::refusal::{Answer, Refused};
 use super::registry::{Registry, Shelf};
 use super::room::welcome;
@@ -103,8 +103,8 @@ impl RobotSide {
         let Link { connection, credential, outbox } = &link;
         let online = Online { connection: *connection, credential: *credential, outbox: outbox.clone() };
         shell.rooms.robot_online(self.id, Some(online));
-        if let Some(why) = shell.rooms.stop(self.id) {
-            send(&link.outbox, stop_message(self.id, Some(why)));
+        if let Some(stop) = shell.rooms.stop(self.id) {
+            send(&link.outbox, stop_message_for_robot(self.id, Some(stop)));
         }
         for booking in shell.rooms.of_robot(self.id).iter().filter_map(|room| room.place().booking) {
             // It came in time.
@@ -213,13 +213,14 @@ impl RobotSide {
 
 /// Tells the robot and everybody in its rooms that its emergency stop is engaged, and why, or that it is cleared.
 pub(crate) fn tell_stop(robot: RobotId, why: Option<String>, shell: &Shell) {
-    if !shell.rooms.set_stop(robot, why.clone()) {
+    let stop = why.map(ToldStop::because);
+    if !shell.rooms.set_stop(robot, stop.clone()) {
         return;
     }
-    let message = stop_message(robot, why);
+    let message = stop_message(robot, stop.as_ref());
     let link = shell.rooms.online(robot);
     if let Some(link) = &link {
-        send(&link.outbox, message.clone());
+        send(&link.outbox, stop_message_for_robot(robot, stop));
     }
     for room in shell.rooms.of_robot(robot) {
         room.tell(&message, link.as_ref().map(|link| link.connection));
@@ -227,11 +228,24 @@ pub(crate) fn tell_stop(robot: RobotId, why: Option<String>, shell: &Shell) {
     }
 }
 
-pub(crate) fn stop_message(robot: RobotId, why: Option<String>) -> ServerMessage {
+/// What people are told.
+pub(crate) fn stop_message(robot: RobotId, stop: Option<&ToldStop>) -> ServerMessage {
     ServerMessage::EmergencyStop(EmergencyStop {
         robot_id: robot.to_string(),
-        engaged: why.is_some(),
-        reason: why.unwrap_or_default(),
+        engaged: stop.is_some(),
+        reason: stop.map(|stop| stop.reason.clone()).unwrap_or_default(),
+        stop_id: None,
+    })
+}
+
+/// What the robot is told: with what its answer repeats.
+fn stop_message_for_robot(robot: RobotId, stop: Option<ToldStop>) -> ServerMessage {
+    let (stop_id, reason) = stop.map(|stop| (stop.id, stop.reason)).unzip();
+    ServerMessage::EmergencyStop(EmergencyStop {
+        robot_id: robot.to_string(),
+        engaged: stop_id.is_some(),
+        reason: reason.unwrap_or_default(),
+        stop_id,
     })
 }
 

@@ -270,7 +270,7 @@ impl Agent {
 
     async fn emergency_stop(&mut self, told: EmergencyStop) {
         tracing::warn!(engaged = told.engaged, reason = told.reason, "emergency stop");
-        match self.stop.told(self.clock.wall(), told.engaged, &told.reason) {
+        match self.stop.told(self.clock.wall(), &told) {
             Next::Run(number) => self.try_to_stop(number, Duration::ZERO),
             Next::Acknowledge => self.acknowledge_stop().await,
             Next::Nothing => {}
@@ -306,7 +306,8 @@ impl Agent {
     async fn acknowledge_stop(&mut self) {
         let Some(link) = &self.link else { return };
         self.stop.acknowledged(self.clock.wall());
-        let word = ClientMessage::EmergencyStop(RobotStop { engaged: true, reason: None });
+        let stop_id = self.stop.id();
+        let word = ClientMessage::EmergencyStop(RobotStop { engaged: true, reason: None, stop_id });
         let _ = link.outgoing.send(word).await;
     }
 

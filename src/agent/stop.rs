@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::backoff::Backoff;
 use super::camera::last_words;
 use super::health::{self, Health};
+use crate::protocol::EmergencyStop;
 
 /// The program is killed and started again after so long: a robot that is to stop cannot wait for more.
 pub(super) const PROGRAM_WITHIN: Duration = Duration::from_secs(10);
@@ -50,6 +51,8 @@ pub(super) struct Stop {
     health: Health,
     has_program: bool,
     status: Option<StopStatus>,
+    /// What the server calls the stop; a server of before names none.
+    id: Option<String>,
     /// Numbers the stops, so that what is done for an earlier one is told apart.
     number: u64,
     work: Option<AbortHandle>,
@@ -60,12 +63,13 @@ pub(super) struct Stop {
 impl Stop {
     pub(super) fn new(health: Health, has_program: bool) -> Self {
         let backoff = Backoff::new(rand::random());
-        Self { health, has_program, status: None, number: 0, work: None, backoff, is_still: false }
+        Self { health, has_program, status: None, id: None, number: 0, work: None, backoff, is_still: false }
     }
 
     /// The server tells it of each new connection again, so the same stop may come many times.
-    pub(super) fn told(&mut self, now: DateTime<Utc>, is_engaged: bool, reason: &str) -> Next {
-        if !is_engaged {
+    pub(super) fn told(&mut self, now: DateTime<Utc>, told: &EmergencyStop) -> Next {
+        self.id.clone_from(&told.stop_id);
+        if !told.engaged {
             if let Some(work) = self.work.take() {
                 work.abort();
             }
@@ -75,7 +79,7 @@ impl Stop {
         }
         let is_known = self.status.is_some();
         let status = self.status.get_or_insert_with(|| StopStatus { since: now, ..StopStatus::default() });
-        status.reason = health::short(reason.to_owned());
+        status.reason = health::short(told.reason.clone());
         self.health.stopped(self.status.clone());
         if is_known && !self.is_still {
             return Next::Nothing;
@@ -86,6 +90,11 @@ impl Stop {
             self.is_still = !self.has_program;
         }
         if self.is_still { Next::Acknowledge } else { Next::Run(self.number) }
+    }
+
+    /// What the server called the stop when it told of it last.
+    pub(super) fn id(&self) -> Option<String> {
+        self.id.clone()
     }
 
     /// The program is at work; what ends it.
@@ -149,19 +158,28 @@ mod tests {
         DateTime::from_timestamp(1_800_000_000 + seconds, 0).expect("in range")
     }
 
+    fn word(is_engaged: bool, reason: &str) -> EmergencyStop {
+        let stop_id = is_engaged.then(|| format!("stop of {reason}"));
+        EmergencyStop { robot_id: "r".into(), engaged: is_engaged, reason: reason.into(), stop_id }
+    }
+
     #[test]
     fn without_a_program_every_word_of_the_stop_is_acknowledged() {
         let health = Health::new("arm-1");
         let mut stop = Stop::new(health.clone(), false);
-        assert_eq!(stop.told(at(0), false, ""), Next::Nothing);
+        assert_eq!(stop.told(at(0), &word(false, "")), Next::Nothing);
         assert_eq!(health.status().emergency_stop, None);
         for second in 1..3 {
-            assert_eq!(stop.told(at(second), true, "smoke"), Next::Acknowledge, "each connection is told");
+            assert_eq!(
+                stop.told(at(second), &word(true, "smoke")),
+                Next::Acknowledge,
+                "each connection is told"
+            );
             stop.acknowledged(at(second));
         }
         let status = health.status().emergency_stop.expect("engaged");
         assert_eq!((status.since, status.acknowledged_at), (at(1), Some(at(1))));
-        assert_eq!(stop.told(at(3), false, ""), Next::Nothing);
+        assert_eq!(stop.told(at(3), &word(false, "")), Next::Nothing);
         assert_eq!(health.status().emergency_stop, None);
     }
 
@@ -169,18 +187,19 @@ mod tests {
     fn the_program_runs_until_it_succeeds_once_for_each_stop() {
         let health = Health::new("arm-1");
         let mut stop = Stop::new(health.clone(), true);
-        assert_eq!(stop.told(at(0), true, "smoke"), Next::Run(1));
-        assert_eq!(stop.told(at(1), true, "smoke"), Next::Nothing, "it is at work");
+        assert_eq!(stop.told(at(0), &word(true, "smoke")), Next::Run(1));
+        assert_eq!(stop.told(at(1), &word(true, "smoke")), Next::Nothing, "it is at work");
         assert!(stop.failed(1, "exit status: 1").is_some_and(|wait| wait <= RETRY_WITHIN));
         let status = health.status();
         assert_eq!(status.emergency_stop.and_then(|stop| stop.failure).as_deref(), Some("exit status: 1"));
         assert!(stop.stands_still(1));
         stop.acknowledged(at(2));
-        assert_eq!(stop.told(at(3), true, "smoke"), Next::Acknowledge, "it stands still");
+        assert_eq!(stop.told(at(3), &word(true, "smoke")), Next::Acknowledge, "it stands still");
         assert_eq!(health.status().emergency_stop.and_then(|stop| stop.failure), None);
-        stop.told(at(4), false, "");
+        stop.told(at(4), &word(false, ""));
         assert_eq!(stop.failed(1, "too late"), None, "it was cleared");
-        assert_eq!(stop.told(at(5), true, "again"), Next::Run(2));
+        assert_eq!(stop.told(at(5), &word(true, "again")), Next::Run(2));
+        assert_eq!(stop.id().as_deref(), Some("stop of again"));
         assert!(!stop.stands_still(1), "what was done for the one before says nothing");
         assert_eq!(health.status().emergency_stop.and_then(|stop| stop.acknowledged_at), None);
     }

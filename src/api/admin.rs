@@ -68,9 +68,16 @@ async fn robots(call: Call) -> Answer {
     rows.sort_by_key(|row| row.robot_id);
     let now = call.api.clock.wall();
     let rows = rows.into_iter().filter(|row| after.is_none_or(|after| row.robot_id > after)).take(limit + 1);
-    Ok(ok(&Page::of(rows.map(|row| AdminRobot::of(row, now)).collect(), limit, |item: &AdminRobot| {
-        item.robot.id.to_string()
-    })))
+    let reasons = call.api.log.reasons();
+    let mut items = Vec::new();
+    for row in rows {
+        let reason = match &row.emergency_stop {
+            Some(stop) => reasons.get(&stop.reason_hash).await?,
+            None => None,
+        };
+        items.push(AdminRobot::of(row, reason, now));
+    }
+    Ok(ok(&Page::of(items, limit, |item: &AdminRobot| item.robot.id.to_string())))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -101,8 +108,9 @@ fn relayed(media: MediaMode) -> Result<(), Problem> {
     }
 }
 
-/// What is left out stays as it is.
+/// What is left out stays as it is: a misspelt member is refused, or it would look as if it had been changed.
 #[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Update {
     name: Option<String>,
     r#type: Option<String>,
@@ -178,6 +186,9 @@ struct ChangeRules {
 }
 
 async fn change_rules(call: Call) -> Answer {
+    if let Some(unknown) = unknown_rule(&call) {
+        return Err(Problem::invalid(format!("There is no rule named `{unknown}`.")));
+    }
     let ChangeRules { rules, reason } = call.json().map_err(|problem| match unreadable_rule(&call) {
         Some(field) => {
             Problem::invalid(format!("`{field}` is not what is expected there. {}", problem.detail))
@@ -186,6 +197,20 @@ async fn change_rules(call: Call) -> Answer {
     })?;
     call.api.lab.change_rules(&call.principal()?, rules, reason.as_deref()).await?;
     Ok(ok(&call.api.lab.rules()))
+}
+
+/// The first member of the body that is no rule: ignored, it would look as if it were in force.
+fn unknown_rule(call: &Call) -> Option<String> {
+    let members: Map<String, Value> = call.json().ok()?;
+    let Ok(Value::Object(known)) = serde_json::to_value(LabRules::default()) else { return None };
+    // Left out of the defaults, where no day of the week differs.
+    let is_known =
+        |name: &String| known.contains_key(name) || ["weekday_hours", "reason"].contains(&name.as_str());
+    members
+        .into_iter()
+        .map(|(name, _)| name)
+        .find(|name| !is_known(name))
+        .map(|name| name.chars().take(64).collect())
 }
 
 /// The first rule in the body that cannot be read even with all others being right: what the reader of all of them together

@@ -7,10 +7,10 @@ use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::api::dto::Span;
 use crate::api::error::Problem;
 use crate::api::request::{Call, ok};
 use crate::api::route::{Access, Answer, Route};
-use crate::protocol::millis;
 
 /// Days that one look at the schedule may take in.
 const MOST_DAYS: i64 = 62;
@@ -51,14 +51,11 @@ struct Slot {
     end_time: String,
     robot_type: String,
     duration_hours: f64,
-    #[serde(with = "millis")]
-    #[schemars(with = "DateTime<Utc>")]
-    starts_at: DateTime<Utc>,
-    #[serde(with = "millis")]
-    #[schemars(with = "DateTime<Utc>")]
-    ends_at: DateTime<Utc>,
+    #[serde(flatten)]
+    span: Span,
 }
 
+/// Local times; the same twice on a day on which the lab is closed.
 #[derive(JsonSchema, Serialize)]
 struct Hours {
     start: String,
@@ -108,12 +105,8 @@ struct Schedule {
 #[derive(JsonSchema, Serialize)]
 struct Taken {
     robot_id: RobotId,
-    #[serde(with = "millis")]
-    #[schemars(with = "DateTime<Utc>")]
-    starts_at: DateTime<Utc>,
-    #[serde(with = "millis")]
-    #[schemars(with = "DateTime<Utc>")]
-    ends_at: DateTime<Utc>,
+    #[serde(flatten)]
+    span: Span,
     mine: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<AccountId>,
@@ -132,11 +125,9 @@ async fn schedule(call: Call) -> Answer {
     let is_named = call.is_admin();
     let names = call.api.accounts.names(rows.iter().filter(|_| is_named).map(|row| row.account_id)).await?;
     let item = |row: BookingRow| {
-        let Window { starts_at, ends_at } = row.window;
         Some(Taken {
             robot_id: row.robot_id?,
-            starts_at,
-            ends_at,
+            span: row.window.into(),
             mine: mine == Some(row.account_id),
             user_id: is_named.then_some(row.account_id),
             name: names.get(&row.account_id).cloned(),
@@ -173,17 +164,19 @@ fn slot(rules: &LabRules, robot_type: &str, window: Window) -> Slot {
         end_time: local(window.ends_at).format("%H:%M").to_string(),
         robot_type: robot_type.to_owned(),
         duration_hours: hours(window.length()),
-        starts_at: window.starts_at,
-        ends_at: window.ends_at,
+        span: window.into(),
     }
 }
 
+/// From 00:00 to 24:00 where the lab does not close, from 00:00 to 00:00 where it is closed.
 fn working_hours(rules: &LabRules, date: NaiveDate) -> Hours {
+    let text = |time: NaiveTime| time.format("%H:%M").to_string();
     match rules.working_hours(date) {
-        Some(hours) => {
-            Hours { start: hours.from.format("%H:%M").to_string(), end: hours.to.format("%H:%M").to_string() }
-        }
-        None => Hours { start: "00:00".to_owned(), end: "00:00".to_owned() },
+        Some(hours) => Hours {
+            start: text(hours.from),
+            end: if hours.to == NaiveTime::MIN { "24:00".to_owned() } else { text(hours.to) },
+        },
+        None => Hours { start: text(NaiveTime::MIN), end: text(NaiveTime::MIN) },
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{Method, Request, Response};
@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
 
+use super::WrongUse;
 use super::http::Reply;
 use crate::api::listener::Via;
 use crate::app::{self, Core};
@@ -132,7 +133,10 @@ impl DataFolder {
 fn require_log(folder: &Path) -> anyhow::Result<()> {
     match Log::exists(folder) {
         true => Ok(()),
-        false => bail!("{} is no data folder: `curfew serve` makes one", folder.display()),
+        false => {
+            let text = format!("{} is no data folder: `curfew serve` makes one", folder.display());
+            Err(WrongUse(text).into())
+        }
     }
 }
 

@@ -17,13 +17,24 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::api::tls::TlsError;
+use crate::config::ConfigError;
 use crate::telemetry::{self, LogFormat};
 
-/// Exit codes of every command: 0 done, 1 failed or a check not passed, 2 wrong use.
+/// Exit codes of every command: 0 done, 1 failed or a check not passed, 2 wrong use, which is all that was given and cannot be used
+/// as it is: nothing was begun.
 const WRONG_USE: u8 = 2;
 
 #[derive(Debug, Parser)]
-#[command(name = "curfew", version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "curfew",
+    version,
+    about,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes:\n  0  done\n  1  failed, or a check was not passed\n  2  wrong use: the command line, the configuration or a \
+        file that they name cannot be used as it is"
+)]
 struct Line {
     #[command(subcommand)]
     command: Command,
@@ -93,7 +104,8 @@ fn failed(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let _ = writeln!(std::io::stderr(), "error: {error:#}");
-    if error.is::<WrongUse>() { ExitCode::from(WRONG_USE) } else { ExitCode::FAILURE }
+    let is_wrong_use = error.is::<WrongUse>() || error.is::<ConfigError>() || error.is::<TlsError>();
+    if is_wrong_use { ExitCode::from(WRONG_USE) } else { ExitCode::FAILURE }
 }
 
 #[cfg(test)]

@@ -185,7 +185,7 @@ fn wire(role: RoleArg) -> &'static str {
 
 fn read_password(path: &Path) -> anyhow::Result<String> {
     let content = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the password file {}", path.display()))?;
+        .map_err(|error| WrongUse(format!("cannot read the password file {}: {error}", path.display())))?;
     match content.lines().next().map(str::trim_end) {
         Some(password) if !password.is_empty() => Ok(password.to_owned()),
         _ => Err(WrongUse(format!("the password file {} is empty", path.display())).into()),

@@ -59,10 +59,14 @@ impl std::fmt::Debug for Register {
 
 /// A robot's word that it stands still: the answer to an `emergency-stop` that is engaged, or one of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RobotStop {
     pub engaged: bool,
     #[serde(default)]
     pub reason: Option<String>,
+    /// Of the `emergency-stop` that this answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_id: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -291,6 +295,9 @@ pub struct EmergencyStop {
     pub robot_id: String,
     pub engaged: bool,
     pub reason: String,
+    /// Names a stop that is engaged, for the robot's answer; people are not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_id: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,9 +16,8 @@ use super::roster::{Presence, SignOut};
 use crate::actors::{ConnectionId, Joined, OfferTarget, Principal, Refused, RobotRoom, RoomHint};
 use crate::api::listener::Place;
 use crate::protocol::{
-    ClientMessage, EmergencyStop, Empty, IncomingAnswer, JoinRoom, JoinedRoom, OutgoingCandidate,
-    OutgoingOffer, Register, Registered, RobotStop, ServerMessage, SessionDescription, User, UserRef,
-    UserType, in_few_words,
+    ClientMessage, Empty, IncomingAnswer, JoinRoom, JoinedRoom, OutgoingCandidate, OutgoingOffer, Register,
+    Registered, RobotStop, ServerMessage, SessionDescription, User, UserRef, UserType, in_few_words,
 };
 use curfew_domain::{PeerId, Reason, RobotId, RoomId};
 
@@ -256,17 +255,13 @@ impl Connection {
                 self.room = Some(joined.room_id);
                 let robot = joined.robot_online.then(|| joined.robot.to_string());
                 let watched_by = joined.watched_by.clone();
-                let stop = joined.stopped_for.clone().map(|reason| EmergencyStop {
-                    robot_id: joined.robot.to_string(),
-                    engaged: true,
-                    reason,
-                });
+                let stop = joined.stopped.clone();
                 self.say(&ServerMessage::JoinedRoom(joined_room(joined))).await?;
                 if let Some(user_id) = robot {
                     self.say(&ServerMessage::RobotAvailable(UserRef { user_id })).await?;
                 }
                 if let Some(stop) = stop {
-                    self.say(&ServerMessage::EmergencyStop(stop)).await?;
+                    self.say(&stop).await?;
                 }
                 for admin in watched_by {
                     let user = User { user_id: admin.to_string(), user_type: UserType::Viewer, watch: true };
@@ -301,6 +296,10 @@ impl Connection {
             return self.error("wrong_role", "Only an admin clears an emergency stop.").await;
         }
         let lab = &self.signaling.lab;
+        if let Some(stop_id) = &stop.stop_id {
+            lab.answer_stop(id, stop_id);
+            return Continue(());
+        }
         let reason = stop.reason.as_deref().filter(|reason| !reason.trim().is_empty());
         let answer = match lab.acknowledge_stop(id).await {
             Err(refused) if refused.reason == Reason::Conflict => {

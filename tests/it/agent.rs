@@ -225,8 +225,9 @@ fn stop_program(folder: &std::path::Path) -> std::path::PathBuf {
 }
 
 async fn stop(link: &mut RobotLink<TcpStream>, engaged: bool) {
-    let (robot_id, reason) = ("robot".to_owned(), "smoke".to_owned());
-    link.send(&ServerMessage::EmergencyStop(EmergencyStop { robot_id, engaged, reason })).await;
+    let (robot_id, reason, stop_id) =
+        ("robot".to_owned(), "smoke".to_owned(), engaged.then(|| "the stop".to_owned()));
+    link.send(&ServerMessage::EmergencyStop(EmergencyStop { robot_id, engaged, reason, stop_id })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,7 +242,8 @@ async fn an_emergency_stop_is_acknowledged_once_the_robots_program_succeeded_and
     let (_receiver, [mut camera]) = receive(&mut link).await;
     fact("frame", camera.frame()).await.expect("media");
     stop(&mut link, true).await;
-    let acknowledged = ClientMessage::EmergencyStop(RobotStop { engaged: true, reason: None });
+    let stop_id = Some("the stop".to_owned());
+    let acknowledged = ClientMessage::EmergencyStop(RobotStop { engaged: true, reason: None, stop_id });
     assert_eq!(link.next().await, acknowledged);
     let runs = || std::fs::read_to_string(folder.path().join("halt.runs")).expect("it ran").lines().count();
     assert_eq!(runs(), 2, "it failed first");

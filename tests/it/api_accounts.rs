@@ -171,6 +171,8 @@ async fn admins_add_people_change_their_role_and_suspend_them() {
     let login =
         app.anyone().post("/auth/login", json!({"email": "bo@lab.example", "password": PASSWORD})).await;
     let bo = app.anyone().with_token(login.text("access_token"));
+    let misspelt = admin.client.send("PATCH", &path, Some(json!({"suspend": true}))).await;
+    assert_eq!(misspelt.refusal(), (422, "invalid"));
     let suspended = admin.client.send("PATCH", &path, Some(json!({"suspended": true}))).await;
     assert_eq!(suspended.refusal(), (422, "reason_required"));
     let body = json!({"suspended": true, "reason": "left the lab"});

@@ -99,6 +99,20 @@ async fn maintenance_takes_a_robot_out_of_use_and_back() {
     app.stop().await;
 }
 
+/// Waits for the first fact of this name; its position.
+async fn recorded(app: &TestApp, name: &str) -> u64 {
+    let log = &app.app.core.log;
+    let mut head = log.head();
+    loop {
+        head.borrow_and_update();
+        let facts = log.read_after(0, 10_000).await.expect("the log is read");
+        if let Some(found) = facts.iter().find(|recorded| recorded.fact.event_type() == name) {
+            return found.position;
+        }
+        head.changed().await.expect("the log is open");
+    }
+}
+
 #[tokio::test]
 async fn an_emergency_stop_reaches_the_room_and_the_robot() {
     let app = TestApp::start().await;
@@ -117,7 +131,15 @@ async fn an_emergency_stop_reaches_the_room_and_the_robot() {
     assert_eq!((stopped.status, &stopped.body["emergency_stop"]), (200, &json!(true)), "{stopped:?}");
     let told = json!({"robotId": robot["id"], "engaged": true, "reason": "smoke"});
     assert_eq!(viewer.hear_at_last("emergency-stop").await, told);
-    assert_eq!(turtle.hear_at_last("emergency-stop").await, told);
+    let asked = turtle.hear_at_last("emergency-stop").await;
+    assert_eq!((&asked["engaged"], &asked["reason"]), (&json!(true), &json!("smoke")));
+    let listed = async || admin.client.get("/admin/robots").await.body["items"][0]["stop"].clone();
+    let stop = listed().await;
+    assert_eq!((&stop["acknowledged_at"], &stop["reason"]), (&json!(null), &json!("smoke")), "{stop}");
+    turtle.say("emergency-stop", json!({"engaged": true, "stopId": asked["stopId"]})).await;
+    let position = recorded(&app, "EmergencyStopAcknowledged").await;
+    app.app.core.projector.caught_up(position).await.expect("it shows");
+    assert!(listed().await["acknowledged_at"].is_string());
     let mut late = Signaling::registered(addr, "viewer", &holder.token).await;
     late.say("join-room", json!({"roomId": made.text("room_id")})).await;
     assert_eq!(late.hear_at_last("emergency-stop").await, told);
@@ -125,6 +147,9 @@ async fn an_emergency_stop_reaches_the_room_and_the_robot() {
     assert_eq!(admin.client.post(path, json!({})).await.refusal(), (422, "reason_required"));
     let cleared = admin.client.post(path, json!({"reason": "put out"})).await;
     assert_eq!((cleared.status, &cleared.body["emergency_stop"]), (200, &json!(false)), "{cleared:?}");
+    assert_eq!(listed().await, json!(null));
+    // An answer that comes late engages nothing.
+    turtle.say("emergency-stop", json!({"engaged": true, "stopId": asked["stopId"]})).await;
     let told = json!({"robotId": robot["id"], "engaged": false, "reason": ""});
     for side in [&mut viewer, &mut turtle, &mut late] {
         assert_eq!(side.hear_at_last("emergency-stop").await, told);

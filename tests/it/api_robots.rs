@@ -27,6 +27,8 @@ async fn admins_keep_the_registry() {
     let change = json!({"name": "Turtle", "cameras": ["front", "arm"]});
     let changed = admin.client.send("PATCH", "/admin/robots/turtle", Some(change)).await;
     assert_eq!((changed.text("name"), &changed.body["cameras"]), ("Turtle", &json!(["front", "arm"])));
+    let fixed = admin.client.send("PATCH", "/admin/robots/turtle", Some(json!({"slug": "hare"}))).await;
+    assert_eq!(fixed.refusal(), (422, "invalid"), "what cannot be changed is not answered as if it were");
     let seen = viewer.client.get("/robots").await;
     assert_eq!(seen.body["robots"], json!(["turtlebot"]));
     assert_eq!(seen.body["registry"][0]["id"], robot["id"]);
@@ -35,6 +37,21 @@ async fn admins_keep_the_registry() {
         admin.client.send("DELETE", "/admin/robots/turtle", Some(json!({"reason": "worn out"}))).await;
     assert_eq!(retired.status, 204, "{retired:?}");
     assert_eq!(viewer.client.get("/robots").await.body["registry"], json!([]));
+    admin.robot("hare", "turtlebot").await;
+    let (starts_at, ends_at) = (Utc::now() + TimeDelta::hours(1), Utc::now() + TimeDelta::hours(2));
+    let body = json!({
+        "robot_id": "hare", "starts_at": millis::to_string(&starts_at), "ends_at": millis::to_string(&ends_at),
+    });
+    let made = viewer.client.post("/bookings", body).await;
+    let unreasoned = admin.client.send("DELETE", "/admin/robots/hare", None).await;
+    assert_eq!(unreasoned.refusal(), (422, "reason_required"), "somebody would lose a booking");
+    let path = format!("/bookings/{}", made.text("id"));
+    assert_eq!(viewer.client.send("DELETE", &path, None).await.status, 200);
+    assert_eq!(
+        admin.client.send("DELETE", "/admin/robots/hare", None).await.status,
+        204,
+        "nobody is owed one"
+    );
     app.stop().await;
 }
 
@@ -72,6 +89,11 @@ async fn rules_are_read_and_changed_by_admins() {
     let changed = admin.send("PUT", "/admin/rules", Some(rules.clone())).await;
     assert_eq!((changed.status, &changed.body["min_minutes"]), (200, &json!(15)));
     assert_eq!(admin.get("/admin/rules").await.body, changed.body);
+    let mut misspelt = rules.clone();
+    misspelt["max_minuets"] = json!(30);
+    let refused = admin.send("PUT", "/admin/rules", Some(misspelt)).await;
+    assert_eq!(refused.refusal(), (422, "invalid"));
+    assert!(refused.text("detail").contains("max_minuets"), "{refused:?}");
     rules["min_minutes"] = json!(0);
     assert_eq!(admin.send("PUT", "/admin/rules", Some(rules.clone())).await.refusal(), (422, "invalid"));
     rules["zone"] = json!("Mars/Olympus");

@@ -97,12 +97,23 @@ async fn wrong_use_fails_with_2_and_anything_else_with_1() {
     let folder = tempfile::tempdir().expect("a folder");
     let missing = folder.path().join("none");
     let missing = missing.to_str().expect("text");
-    let cases: [(&[&str], i32); 6] = [
+    let malformed = folder.path().join("curfew.toml");
+    std::fs::write(&malformed, "listne = 1").expect("written");
+    let untrusted = folder.path().join("tls.toml");
+    let files = format!("listen = \"127.0.0.1:0\"\n[tls]\ncertificate = {missing:?}\nkey = {missing:?}\n");
+    std::fs::write(&untrusted, files).expect("written");
+    let [malformed, untrusted] = [&malformed, &untrusted].map(|path| path.to_str().expect("text"));
+    let cases: [(&[&str], i32); 11] = [
         (&[], 2),
         (&["fly"], 2),
         (&["user", "add", "--data", missing], 2),
-        (&["user", "list", "--data", missing], 1),
-        (&["serve", "--config", missing], 1),
+        (&["user", "list", "--data", missing], 2),
+        (&["user", "list", "--config", malformed], 2),
+        (&["serve", "--config", missing], 2),
+        (&["serve", "--config", malformed], 2),
+        (&["serve", "--config", untrusted, "--data", missing], 2),
+        (&["robot", "--server", "http://127.0.0.1:1", "--token-file", missing], 2),
+        (&["load", "--server", "http://127.0.0.1:1", "--email", "a@b", "--password-file", missing], 2),
         (&["--help"], 0),
     ];
     for (args, code) in cases {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Booking, BookingError, BookingEvent, Decision, Phase, State};
+use super::{Booking, BookingError, BookingEvent, Decision, Ending, Phase, State};
 use crate::{AccountId, Actor, Cause, Reason, RobotId};
 
 const MOST_GUESTS: usize = 32;
@@ -226,11 +226,11 @@ impl State {
                 self.phase = Phase::Rejected;
                 self.rejected = Some(reason);
             }
-            BookingEvent::Cancelled { cause, is_running, .. } => {
+            BookingEvent::Cancelled { by, cause, reason_hash, is_running, at, .. } => {
                 self.cause = Some(cause);
                 self.pending = None;
                 if is_running {
-                    self.ending = Some(cause);
+                    self.ending = Some(Ending { cause, due_at: at, by, reason_hash });
                 } else {
                     self.phase = Phase::Cancelled;
                 }
@@ -256,15 +256,21 @@ impl State {
                 self.window = change.to;
                 self.pending = None;
             }
-            BookingEvent::SessionEnded { cause, .. } => {
+            BookingEvent::SessionEnded { cause, due_at, .. } => {
                 self.phase = Phase::Ended;
                 self.cause = Some(cause);
                 self.pending = None;
+                self.ending.get_or_insert(by_itself(cause, due_at));
             }
-            BookingEvent::NoShow { .. } => {
+            BookingEvent::NoShow { at, .. } => {
                 self.phase = Phase::NoShow;
                 self.pending = None;
+                self.ending.get_or_insert(by_itself(Cause::Cancelled, at));
             }
         }
     }
+}
+
+const fn by_itself(cause: Cause, due_at: DateTime<Utc>) -> Ending {
+    Ending { cause, due_at, by: Actor::System, reason_hash: None }
 }

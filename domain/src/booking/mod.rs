@@ -23,7 +23,9 @@ use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::write_decision;
-use crate::{AccountId, BookingId, Cause, Decide, Reason, RobotId, Role, RoomId, Window, WindowChange};
+use crate::{
+    AccountId, Actor, BookingId, Cause, Decide, Reason, RobotId, Role, RoomId, Window, WindowChange,
+};
 
 /// What the holder asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +80,15 @@ pub struct Booking {
     state: Option<State>,
 }
 
+/// Why and when a session's room had to close, and who said so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    pub cause: Cause,
+    pub due_at: DateTime<Utc>,
+    pub by: Actor,
+    pub reason_hash: Option<String>,
+}
+
 /// What is known of a requested booking.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
@@ -101,8 +112,8 @@ pub struct State {
     pub pending: Option<WindowChange>,
     /// The last change that was refused, and why.
     pub refused_change: Option<(u32, Reason)>,
-    /// A running session that was cancelled: its room is being closed.
-    pub ending: Option<Cause>,
+    /// A running session whose end came before its window's: its room is being closed, or is closed since.
+    pub ending: Option<Ending>,
     /// Why it was rejected.
     pub rejected: Option<Reason>,
     /// Why it ended or was cancelled.

@@ -199,11 +199,13 @@ impl LabRules {
         Ok(())
     }
 
-    /// The open hours of a date, as people are told them; of a day that is closed, the usual ones.
+    /// The open hours of a date; from midnight to midnight where nothing closes the lab, `None` where it is closed.
     pub fn working_hours(&self, date: NaiveDate) -> Option<OpenHours> {
         match self.hours_on(date) {
+            _ if self.closures.contains(&date) => None,
             DayHours::Between(hours) => Some(hours),
-            DayHours::Any | DayHours::Closed => self.open_hours,
+            DayHours::Any => Some(OpenHours { from: NaiveTime::MIN, to: NaiveTime::MIN }),
+            DayHours::Closed => None,
         }
     }
 
@@ -234,11 +236,7 @@ impl LabRules {
     /// The slots offered on a local date, in order: slot by slot through the open hours, without those that the rules
     /// refuse at `now` and those whose local times do not exist or exist twice.
     pub fn slots_on(&self, date: NaiveDate, now: DateTime<Utc>) -> Vec<Window> {
-        let hours = match self.hours_on(date) {
-            DayHours::Closed => return vec![],
-            DayHours::Between(hours) => hours,
-            DayHours::Any => OpenHours { from: NaiveTime::MIN, to: NaiveTime::MIN },
-        };
+        let Some(hours) = self.working_hours(date) else { return vec![] };
         let minutes = |time: NaiveTime| time.signed_duration_since(NaiveTime::MIN).num_minutes();
         let closes = if hours.to == NaiveTime::MIN { 24 * 60 } else { minutes(hours.to) };
         let step = i64::from(self.slot_minutes.max(1));

@@ -82,6 +82,18 @@ fn a_closed_day_takes_no_windows_but_its_eve_does() {
 }
 
 #[test]
+fn what_people_are_told_of_a_day_is_what_holds_on_it() {
+    let usual = berlin().open_hours;
+    // 2027-01-16 is a Saturday.
+    let week = [(Day::Saturday, None)].into();
+    let rules = LabRules { closures: vec![day(1, 18)], weekday_hours: week, ..berlin() };
+    let told = |date| rules.working_hours(date);
+    assert_eq!([told(day(1, 15)), told(day(1, 16)), told(day(1, 18))], [usual, None, None]);
+    let always = LabRules { open_hours: None, ..rules }.working_hours(day(1, 15));
+    assert_eq!(always, Some(OpenHours { from: NaiveTime::MIN, to: NaiveTime::MIN }));
+}
+
+#[test]
 fn the_demo_takes_any_hour_and_any_length_from_a_minute() {
     check(&LabRules::demo(), 14 * 60, 14 * 60 + 1, Ok(()));
     check(&LabRules::demo(), 0, 24 * 60, Ok(()));

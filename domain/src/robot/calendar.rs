@@ -241,13 +241,15 @@ impl Robot {
         self.maintenance().map(ended).into_iter().collect()
     }
 
-    pub(super) fn retire(&self, by: AccountId, reason_hash: String, now: DateTime<Utc>) -> Decision {
+    pub(super) fn retire(&self, by: AccountId, reason_hash: Option<String>, now: DateTime<Utc>) -> Decision {
         if self.is_retired {
             return Ok(vec![]);
         }
         self.in_service()?;
-        require_reason(&reason_hash)?;
         let displaced = self.calendar.displaced_by(|slot| !slot.window.has_ended(now));
+        if !displaced.is_empty() {
+            require_reason(reason_hash.as_deref().unwrap_or_default())?;
+        }
         let mut events = self.go_offline(crate::Cause::CredentialRevoked, now);
         events.push(RobotEvent::Retired { by, reason_hash, displaced, at: now });
         Ok(events)

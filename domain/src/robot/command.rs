@@ -92,8 +92,10 @@ pub enum RobotCommand {
         reason_hash: String,
         now: DateTime<Utc>,
     },
-    /// The robot says that it stands still.
+    /// The robot says that it stands still. Without effect when the stop that it answers is over, or another is engaged since.
     AcknowledgeEmergencyStop {
+        /// When the stop that it answers was engaged; `None`: whichever is.
+        engaged_at: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     },
     ClearEmergencyStop {
@@ -101,9 +103,10 @@ pub enum RobotCommand {
         reason_hash: String,
         now: DateTime<Utc>,
     },
+    /// A reason is owed where others lose their bookings by it.
     Retire {
         by: AccountId,
-        reason_hash: String,
+        reason_hash: Option<String>,
         now: DateTime<Utc>,
     },
 }

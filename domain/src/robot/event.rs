@@ -103,7 +103,7 @@ pub enum RobotEvent {
     },
     Retired {
         by: AccountId,
-        reason_hash: String,
+        reason_hash: Option<String>,
         displaced: Vec<Displaced>,
         at: DateTime<Utc>,
     },

@@ -240,7 +240,7 @@ impl Decide for Robot {
             }
             C::EndMaintenance { by, now } => Ok(self.end_maintenance(by, now)),
             C::EngageEmergencyStop { by, reason_hash, now } => self.engage_stop(by, reason_hash, now),
-            C::AcknowledgeEmergencyStop { now } => self.acknowledge_stop(now),
+            C::AcknowledgeEmergencyStop { engaged_at, now } => self.acknowledge_stop(engaged_at, now),
             C::ClearEmergencyStop { by, reason_hash, now } => self.clear_stop(by, reason_hash, now),
             C::Retire { by, reason_hash, now } => self.retire(by, reason_hash, now),
         }

@@ -171,9 +171,11 @@ impl Robot {
         Ok(vec![RobotEvent::EmergencyStopEngaged { by, reason_hash, at: now }])
     }
 
-    pub(super) fn acknowledge_stop(&self, now: DateTime<Utc>) -> Decision {
+    pub(super) fn acknowledge_stop(&self, answered: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Decision {
         match self.emergency_stop() {
-            None => Err(RobotError::NotStopped),
+            None if answered.is_none() => Err(RobotError::NotStopped),
+            None => Ok(vec![]),
+            Some(stop) if answered.is_some_and(|engaged_at| engaged_at != stop.engaged_at) => Ok(vec![]),
             Some(stop) if stop.acknowledged_at.is_some() => Ok(vec![]),
             Some(_) => Ok(vec![RobotEvent::EmergencyStopAcknowledged { at: now }]),
         }

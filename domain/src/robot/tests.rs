@@ -268,17 +268,27 @@ fn a_second_maintenance_moves_the_one_it_touches_and_forgets_none_that_is_apart(
 fn a_retired_robot_takes_no_slots_and_no_connections() {
     online()
         .and(reserve(1, 60, 120))
-        .when(C::Retire { by: admin(), reason_hash: String::new(), now: at(1) })
+        .when(C::Retire { by: admin(), reason_hash: None, now: at(1) })
         .then_refused(No::ReasonRequired)
-        .when(C::Retire { by: admin(), reason_hash: reason(), now: at(1) })
+        .when(C::Retire { by: admin(), reason_hash: Some(reason()), now: at(1) })
         .then(&[
             E::WentOffline { connection_id: id(80), cause: Cause::CredentialRevoked, at: at(1) },
-            E::Retired { by: admin(), reason_hash: reason(), displaced: displaced(1, 60, 120), at: at(1) },
+            E::Retired {
+                by: admin(),
+                reason_hash: Some(reason()),
+                displaced: displaced(1, 60, 120),
+                at: at(1),
+            },
         ])
         .when(reserve(2, 60, 120))
         .then_refused(No::Retired)
         .when(C::Connect { connection_id: id(81), credential_id: credential(), now: at(2) })
         .then_refused(No::Retired);
+    // Where nobody's booking is overridden, nobody is owed a reason.
+    registered()
+        .and(reserve(1, 0, 10))
+        .when(C::Retire { by: admin(), reason_hash: None, now: at(10) })
+        .then(&[E::Retired { by: admin(), reason_hash: None, displaced: vec![], at: at(10) }]);
 }
 
 #[test]
@@ -343,16 +353,23 @@ fn an_offline_robot_cannot_publish() {
 #[test]
 fn an_emergency_stop_is_engaged_acknowledged_and_cleared_with_a_reason() {
     let engage = |reason_hash| C::EngageEmergencyStop { by: Actor::System, reason_hash, now: at(1) };
+    let answer = |engaged| C::AcknowledgeEmergencyStop { engaged_at: Some(at(engaged)), now: at(2) };
     registered()
-        .when(C::AcknowledgeEmergencyStop { now: at(0) })
+        .when(C::AcknowledgeEmergencyStop { engaged_at: None, now: at(0) })
         .then_refused(No::NotStopped)
         .when(engage(String::new()))
         .then_refused(No::ReasonRequired)
+        .when(answer(1))
+        .then_nothing()
         .and(engage(reason()))
         .when(engage(reason()))
         .then_nothing()
-        .and(C::AcknowledgeEmergencyStop { now: at(2) })
-        .when(C::AcknowledgeEmergencyStop { now: at(3) })
+        .when(answer(0))
+        .then_nothing()
+        .when(answer(1))
+        .then(&[E::EmergencyStopAcknowledged { at: at(2) }])
+        .and(C::AcknowledgeEmergencyStop { engaged_at: None, now: at(2) })
+        .when(C::AcknowledgeEmergencyStop { engaged_at: None, now: at(3) })
         .then_nothing()
         .when(C::ClearEmergencyStop { by: admin(), reason_hash: String::new(), now: at(4) })
         .then_refused(No::ReasonRequired)

@@ -49,7 +49,8 @@ pub(crate) fn samples() -> Vec<Fact> {
         E::EmergencyStopEngaged { by: Actor::Robot(robot()), reason_hash: reason_hash.clone(), at: at(70) },
         E::EmergencyStopAcknowledged { at: at(71) },
         E::EmergencyStopCleared { by, reason_hash: reason_hash.clone(), at: at(72) },
-        E::Retired { by, reason_hash, displaced: displaced(), at: at(500) },
+        E::Retired { by, reason_hash: Some(reason_hash), displaced: displaced(), at: at(500) },
+        E::Retired { by, reason_hash: None, displaced: vec![], at: at(500) },
     ];
     events.into_iter().map(Fact::Robot).collect()
 }

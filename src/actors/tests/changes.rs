@@ -201,13 +201,57 @@ async fn an_emergency_stop_is_told_to_all_who_come_until_it_is_cleared() {
     let (_, mut robot_side) = world.connect(robot).await;
     assert_eq!(robot_side.next(stopped).await, (true, "smoke".to_owned()), "a robot that comes back");
     let (joined, _second) = world.join(&viewer, id).await;
-    assert_eq!(joined.expect("media goes on").stopped_for, Some("smoke".to_owned()));
+    assert_eq!(joined.expect("media goes on").stopped.as_ref().and_then(stopped), because("smoke"));
     world.lab.acknowledge_stop(robot).await.expect("it stands still");
     let world = world.crash(Duration::from_secs(1)).await;
     let (joined, mut side) = world.join(&viewer, id).await;
-    assert_eq!(joined.expect("the window is open").stopped_for, Some("smoke".to_owned()), "after a restart");
+    assert_eq!(
+        joined.expect("the window is open").stopped.as_ref().and_then(stopped),
+        because("smoke"),
+        "after a restart"
+    );
     world.lab.clear_stop(&world.admin, robot, "put out").await.expect("cleared");
     assert_eq!(side.next(stopped).await, (false, String::new()));
     let (joined, _second) = world.join(&viewer, id).await;
-    assert_eq!(joined.expect("the window is open").stopped_for, None);
+    assert_eq!(joined.expect("the window is open").stopped, None);
+}
+
+fn because(reason: &str) -> Option<(bool, String)> {
+    Some((true, reason.to_owned()))
+}
+
+fn stop_id(message: &ServerMessage) -> Option<String> {
+    match message {
+        ServerMessage::EmergencyStop(stop) => stop.stop_id.clone(),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_robots_answer_that_crosses_the_clearing_of_its_stop_engages_nothing_and_answers_no_other() {
+    let world = World::new().await;
+    let robot = world.robot("one").await;
+    let (_, mut side) = world.connect(robot).await;
+    world.lab.engage_stop(&world.admin, robot, "smoke").await.expect("engaged");
+    let first = side.next(stop_id).await;
+    world.lab.clear_stop(&world.admin, robot, "put out").await.expect("cleared");
+    world.lab.answer_stop(robot, &first);
+    assert!(world.lab.robot(robot).await.expect("known").emergency_stop().is_none(), "it stays cleared");
+    world.lab.engage_stop(&world.admin, robot, "again").await.expect("engaged");
+    let second = side.next(stop_id).await;
+    world.lab.answer_stop(robot, &first);
+    world.lab.answer_stop(robot, "never told");
+    let answered = async || {
+        let state = world.lab.robot(robot).await.expect("known");
+        state.emergency_stop().expect("engaged").acknowledged_at.is_some()
+    };
+    assert!(!answered().await, "that was the answer to another");
+    world.lab.answer_stop(robot, &second);
+    world
+        .until(|fact| matches!(fact, Fact::Robot(RobotEvent::EmergencyStopAcknowledged { .. })).then_some(()))
+        .await;
+    let is_acknowledged =
+        |fact: &&Fact| matches!(fact, Fact::Robot(RobotEvent::EmergencyStopAcknowledged { .. }));
+    assert_eq!(world.facts().await.iter().filter(is_acknowledged).count(), 1);
+    assert!(answered().await);
 }

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use curfew_domain::{Cause, Fact, LabEvent, RoomEvent};
+use curfew_domain::{Actor, Booking, BookingEvent, Cause, Fact, LabEvent, RoomEvent};
 use curfew_projections::Status;
 
 use super::sessions::viewer_offer;
-use super::world::{World, minute};
+use super::world::{World, account, minute};
 use crate::actors::OfferTarget;
 use crate::protocol::RoomState;
 
@@ -112,4 +112,55 @@ async fn an_orderly_stop_says_so_and_sessions_go_on() {
     let world = world.crash(Duration::from_secs(5)).await;
     let (joined, _side) = world.join(&viewer, booked.id).await;
     assert_eq!(joined.expect("goes on").state, RoomState::Open);
+}
+
+/// A session that an admin terminated in its third minute, by a process that died before the room's end was in the log.
+async fn terminated_then_crashed(down: Duration) -> World {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 0, 10).await.expect("free");
+    world.until(|fact| matches!(fact, Fact::Room(RoomEvent::Opened { .. })).then_some(())).await;
+    let target = OfferTarget { robot: Some("one".into()), ..OfferTarget::default() };
+    world.lab.offer(&viewer, &target, None, viewer_offer("aaaa")).await.expect("the holder");
+    let state = world.lab.booking(booked.id).await.expect("known");
+    world.advance(Duration::from_secs(180));
+    let cancelled = BookingEvent::Cancelled {
+        by: Actor::Account(account(&world.admin)),
+        cause: Cause::TerminatedByAdmin,
+        reason_hash: Some("ab".repeat(32)),
+        holder: account(&viewer),
+        robot_id: Some(robot),
+        room_id: state.room_id,
+        is_running: true,
+        at: minute(3),
+    };
+    world.crash_after::<Booking>(booked.id, vec![cancelled], down).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_was_cut_before_a_crash_was_due_to_end_when_it_was_cut() {
+    // Back before and after the window's own end.
+    for down in [60, 3600] {
+        let world = terminated_then_crashed(Duration::from_secs(down)).await;
+        let closed = |fact: &Fact| match fact {
+            Fact::Room(RoomEvent::Closed { cause, by, reason_hash, due_at, .. }) => {
+                Some((*cause, *by, reason_hash.clone(), *due_at))
+            }
+            _ => None,
+        };
+        let by = Actor::Account(account(&world.admin));
+        let expected = (Cause::TerminatedByAdmin, by, Some("ab".repeat(32)), minute(3));
+        assert_eq!(world.until(closed).await, expected, "back after {down} s");
+        let peer = |fact: &Fact| match fact {
+            Fact::Room(RoomEvent::PeerConnectionTerminated { due_at, .. }) => Some(*due_at),
+            _ => None,
+        };
+        assert_eq!(world.until(peer).await, minute(3));
+        let ended = |fact: &Fact| match fact {
+            Fact::Booking(BookingEvent::SessionEnded { cause, due_at, .. }) => Some((*cause, *due_at)),
+            _ => None,
+        };
+        assert_eq!(world.until(ended).await, (Cause::TerminatedByAdmin, minute(3)));
+        assert!(world.projector.rebuild_matches().await.expect("rebuilt").matches());
+    }
 }

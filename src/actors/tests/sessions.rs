@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use curfew_domain::{Basis, BookingEvent, Cause, Fact, Reason, RobotEvent, RoomEvent};
+use curfew_domain::{Basis, BookingEvent, Cause, Fact, Reason, RobotEvent, Role, RoomEvent};
 use curfew_projections::Status;
 
 use super::world::{World, account, minute};
-use crate::actors::{OfferTarget, Recorded, RoomHint};
+use crate::actors::{OfferTarget, Principal, Recorded, RoomHint};
 use crate::protocol::{RoomState, ServerMessage};
 
 fn ended(message: &ServerMessage) -> Option<(String, chrono::DateTime<chrono::Utc>)> {
@@ -256,4 +256,28 @@ pub(super) fn viewer_offer(ufrag: &str) -> String {
         "",
     ]
     .join("\r\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_who_gives_no_reason_is_refused_and_that_is_in_the_log() {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 0, 5).await.expect("free");
+    world.until(|fact| matches!(fact, Fact::Room(RoomEvent::Opened { .. })).then_some(())).await;
+    let (refused, _) = world.join(&world.admin, booked.id).await;
+    assert_eq!(refused.expect_err("not their session").reason, Reason::ReasonRequired);
+    let id = world.lab.register_account(None, Role::Admin).await.expect("another admin");
+    let other = Principal::Account { id, role: Role::Admin };
+    let target = OfferTarget { robot: Some("one".into()), ..OfferTarget::default() };
+    let offered = world.lab.offer(&other, &target, None, viewer_offer("aaaa")).await;
+    assert_eq!(offered.expect_err("no reason").reason, Reason::ReasonRequired);
+    for admin in [account(&world.admin), id] {
+        let refusal = |fact: &Fact| match fact {
+            Fact::Room(RoomEvent::ParticipantRefused { account_id, reason, .. }) => {
+                (*account_id == admin).then_some(*reason)
+            }
+            _ => None,
+        };
+        assert_eq!(world.until(refusal).await, Reason::ReasonRequired);
+    }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use curfew_domain::{
-    AccountId, BookingId, CredentialId, Fact, LabRules, MediaMode, Recorded, RobotChoice, RobotId, Role,
-    Window,
+    AccountId, Actor, BookingId, CredentialId, Fact, LabRules, MediaMode, Metadata, Recorded, RobotChoice,
+    RobotId, Role, Window,
 };
 use curfew_projections::Status;
 use sqlx::{Connection as _, SqliteConnection};
@@ -133,6 +133,25 @@ impl World {
     pub(super) async fn crash(self, down: Duration) -> Self {
         let (dir, clock, patience, admin) = self.die(down).await;
         Self::open(dir, clock, patience, Some(admin)).await
+    }
+
+    /// The process dies right after the log took `events` of a stream, with its workflows' checkpoint past them, as when whoever
+    /// was recording what follows died with it.
+    pub(super) async fn crash_after<A: cqrs_es::Aggregate>(
+        self,
+        id: impl ToString,
+        events: Vec<A::Event>,
+        down: Duration,
+    ) -> Self {
+        let (dir, clock, admin) = self.die(Duration::ZERO).await;
+        let log = Log::open(dir.path(), clock.clone()).await.expect("the log opens");
+        let sequence = log.load::<A>(&id.to_string()).await.expect("the stream").sequence;
+        let metadata = Metadata::new(Actor::System, Uuid::now_v7());
+        let last = log.append::<A>(&id.to_string(), sequence, events, &metadata).await.expect("appended");
+        log.set_checkpoint("workflows", last.position).await.expect("stored");
+        log.close().await;
+        clock.advance(down);
+        Self::open(dir, clock, Some(admin)).await
     }
 
     /// As [`Self::crash`], and the file with the read models is gone.

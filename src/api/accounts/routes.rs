@@ -173,8 +173,9 @@ async fn create(call: Call) -> Answer {
     Ok(with_status(StatusCode::CREATED, &user))
 }
 
-/// What is left out stays as it is.
+/// What is left out stays as it is: a misspelt member is refused, or it would look as if it had been changed.
 #[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Update {
     name: Option<String>,
     role: Option<Role>,

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
 use curfew_domain::booking::State;
 use curfew_domain::{AccountId, BookingId, Cause, Reason, RobotChoice, RobotId, RoomId, Window};
 use curfew_projections::{BookingRow, Status};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::protocol::millis;
+use super::Span;
 
 /// The names of those who were not erased.
 pub(in crate::api) type Names = HashMap<AccountId, String>;
@@ -22,12 +21,8 @@ pub(in crate::api) struct Booking {
     /// Null until a booking by type has its robot.
     robot_id: Option<RobotId>,
     robot_type: String,
-    #[serde(with = "millis")]
-    #[schemars(with = "DateTime<Utc>")]
-    starts_at: DateTime<Utc>,
-    #[serde(with = "millis")]
-    #[schemars(with = "DateTime<Utc>")]
-    ends_at: DateTime<Utc>,
+    #[serde(flatten)]
+    span: Span,
     room_id: RoomId,
     status: Status,
     /// What whoever asks is to this booking; null for admins and auditors who are neither.
@@ -104,8 +99,7 @@ impl Facts {
             user_id: self.holder,
             robot_id: self.robot_id,
             robot_type: self.robot_type,
-            starts_at: self.window.starts_at,
-            ends_at: self.window.ends_at,
+            span: self.window.into(),
             room_id: self.room_id,
             status: self.status,
             role,
@@ -141,15 +135,16 @@ impl From<State> for Facts {
             RobotChoice::Id(robot_id) => Some(robot_id),
             RobotChoice::Type(_) => None,
         };
+        // A session that was cut is over for everybody in it; how its room was closed is still to be recorded.
+        let is_cut = state.is_active() && state.ending.is_some();
         Self {
+            status: if is_cut { Status::Ended } else { state.phase.into() },
             id: state.booking_id,
             holder: state.holder,
             robot_id: state.robot_id.or(chosen),
             robot_type: state.robot_type,
             window: state.window,
             room_id: state.room_id,
-            // A session that was cut is over for everybody in it; how its room was closed is still to be recorded.
-            status: if state.ending.is_some() { Status::Ended } else { state.phase.into() },
             guests: state.guests,
             cause: state.cause,
             rejected: state.rejected,

@@ -10,7 +10,7 @@ pub(super) use booking::{Booking, Facts, Names};
 pub(super) use robot::{AdminRobot, Robot};
 
 use chrono::{DateTime, Utc};
-use curfew_domain::{AccountId, Role};
+use curfew_domain::{AccountId, Role, Window};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -27,6 +27,23 @@ pub struct User {
     #[serde(with = "millis")]
     #[schemars(with = "DateTime<Utc>")]
     pub created_at: DateTime<Utc>,
+}
+
+/// A window, half-open.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Span {
+    #[serde(with = "millis")]
+    #[schemars(with = "DateTime<Utc>")]
+    starts_at: DateTime<Utc>,
+    #[serde(with = "millis")]
+    #[schemars(with = "DateTime<Utc>")]
+    ends_at: DateTime<Utc>,
+}
+
+impl From<Window> for Span {
+    fn from(Window { starts_at, ends_at }: Window) -> Self {
+        Self { starts_at, ends_at }
+    }
 }
 
 /// Carried out, and not durable yet.

@@ -37,6 +37,19 @@ pub(in crate::api) struct AdminRobot {
     last_seen: Option<String>,
     /// The credentials that are good still.
     credentials: Vec<CredentialId>,
+    /// Null unless its emergency stop is engaged.
+    stop: Option<Stop>,
+}
+
+/// An emergency stop that is engaged.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "EmergencyStop")]
+struct Stop {
+    engaged_at: String,
+    /// When the robot said that it stands still; null while it did not.
+    acknowledged_at: Option<String>,
+    /// In words; null once they were erased.
+    reason: Option<String>,
 }
 
 #[derive(JsonSchema, Serialize)]
@@ -55,9 +68,16 @@ struct Condition {
 }
 
 impl AdminRobot {
-    pub(in crate::api) fn of(row: RobotRow, now: DateTime<Utc>) -> Self {
+    /// `reason` in words, of the emergency stop.
+    pub(in crate::api) fn of(row: RobotRow, reason: Option<String>, now: DateTime<Utc>) -> Self {
         let good = row.credentials.iter().filter(|credential| !credential.revoked);
+        let stop = row.emergency_stop.as_ref().map(|stop| Stop {
+            engaged_at: millis::to_string(&stop.engaged_at),
+            acknowledged_at: stop.acknowledged_at.as_ref().map(millis::to_string),
+            reason,
+        });
         Self {
+            stop,
             last_seen: row.seen_at.as_ref().map(millis::to_string),
             credentials: good.map(|credential| credential.credential_id).collect(),
             robot: Robot::of(row, now),

@@ -107,7 +107,7 @@ export interface AvailableSlots {
   date: string;
   robot_type: string;
   available_slots: AvailableSlot[];
-  /** Times of the day in the lab's zone; the same twice where it never closes. */
+  /** Times of the day in the lab's zone, up to 24:00; the same twice on a day on which it is closed. */
   working_hours: { start: string; end: string };
   /** Hours. */
   max_session_duration: number;

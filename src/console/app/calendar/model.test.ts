@@ -91,6 +91,17 @@ describe('a choice', () => {
     expect(hoursShown(times, shown)).toEqual({ from: 300, to: 1140 });
     expect(closedOn({ date: '2026-11-24', open: null }, times)).toEqual([]);
   });
+
+  it('shows a day on which the lab is closed as closed, and does not stretch the others for it', () => {
+    const [target] = targetsOf([robot('a')]);
+    const closed = columnOf(target!, '2026-11-29', [], { ...offered, working_hours: { start: '00:00', end: '00:00' } }, 'UTC');
+    const all = { startsAt: Date.parse('2026-11-29T00:00Z'), endsAt: Date.parse('2026-11-30T00:00Z') };
+    expect(closedOn(closed, { ...times, zone: 'UTC' })).toEqual([all]);
+    expect(hoursShown(times, [closed, { date: '2026-11-30', target: target!, blocks: [], free: [] }])).toEqual({ from: 480, to: 1140 });
+    expect(hoursShown(times, [closed])).toEqual({ from: 0, to: 1440 });
+    const always = labTimes({ ...offered, working_hours: { start: '00:00', end: '24:00' } });
+    expect(closedOn({ date: '2026-11-24' }, { ...always, zone: 'UTC' })).toEqual([]);
+  });
 });
 
 describe('the keys', () => {

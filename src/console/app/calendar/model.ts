@@ -36,7 +36,7 @@ export interface LabTimes {
   zone: string;
   slotMinutes: number;
   longestMinutes: number;
-  /** Minutes of the day; null where the lab never closes. */
+  /** Minutes of the day, the same twice where it is closed; null where the lab never closes. */
   open: { from: number; to: number } | null;
 }
 
@@ -101,7 +101,7 @@ export function labTimes(slots: AvailableSlots): LabTimes {
 
 function openOf({ working_hours: { start, end } }: AvailableSlots): LabTimes['open'] {
   const minutes = (text: string) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3, 5));
-  return start === end ? null : { from: minutes(start), to: minutes(end) === 0 ? 1440 : minutes(end) };
+  return { from: minutes(start), to: minutes(end) };
 }
 
 /** Why a choice cannot be booked as things are known here; null when it can be tried. */
@@ -127,8 +127,8 @@ export function within(draft: Draft, anchor: number, blocks: readonly Block[]): 
 /** The hours worth showing: the open ones of the days that are shown, with a little around them. */
 export function hoursShown(times: LabTimes, columns: readonly Column[] = []): { from: number; to: number } {
   const days = columns.length === 0 ? [times.open] : columns.map((column) => openOn(column, times));
-  const open = days.filter((hours) => hours !== null);
-  if (open.length < days.length) return { from: 0, to: 1440 };
+  const open = days.filter((hours) => hours !== null).filter(({ from, to }) => from < to);
+  if (open.length === 0 || days.includes(null)) return { from: 0, to: 1440 };
   const hour = (minute: number) => Math.floor(minute / 60) * 60;
   const from = Math.min(...open.map((hours) => hours.from));
   const to = Math.max(...open.map((hours) => hours.to));
