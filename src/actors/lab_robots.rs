@@ -25,15 +25,24 @@ impl Lab {
     /// the same, when the next one has looked already.
     pub async fn register_robot(&self, principal: &Principal, new: NewRobot) -> Answer<RobotId> {
         let admin = self.admin(principal).await?;
-        let _turn = self.shell.turns.slugs.lock().await;
-        self.shell.up_to_date().await?;
-        if self.shell.robot_named(&new.slug).await.is_ok() {
+        let mut given = self.shell.turns.slugs.lock().await;
+        self.shell.up_to(self.shell.turns.began_at).await?;
+        let is_given = match self.shell.robot_named(&new.slug).await {
+            Ok(_) => true,
+            Err(refused) if refused.reason == Reason::NotFound => given.contains(&new.slug),
+            Err(unread) => return Err(unread),
+        };
+        if is_given {
             return Err(Refused::because(Reason::Conflict, "Another robot has this slug."));
         }
         let id = RobotId::from(Uuid::now_v7());
         let NewRobot { slug, name, robot_type, cameras, media } = new;
+        let taken = slug.clone();
         let command = RobotCommand::Register { robot_id: id, slug, name, robot_type, cameras, media };
-        self.robot_command(id, command, admin).await?;
+        let registered = self.shell.carry::<RobotSide>(id, command, Shell::metadata(admin)).await?;
+        given.insert(taken);
+        drop(given);
+        self.shell.shown(registered.position).await;
         Ok(id)
     }
 

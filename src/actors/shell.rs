@@ -1,5 +1,6 @@
 //! What all actors share, and the ways by which one reaches another.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,10 +40,19 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 
 /// What is looked up and then made, one at a time, so that two who ask at one instant do not both find nothing. One server is
 /// active on a data folder, so these are the only ones that ask.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Turns {
-    pub(crate) slugs: tokio::sync::Mutex<()>,
+    /// The slugs that were given since the process began: read models that are behind may not have them yet.
+    pub(crate) slugs: tokio::sync::Mutex<HashSet<String>>,
     pub(crate) watches: tokio::sync::Mutex<()>,
+    /// The log's end when the process began.
+    pub(crate) began_at: u64,
+}
+
+impl Turns {
+    pub(crate) fn new(began_at: u64) -> Self {
+        Self { slugs: Default::default(), watches: Default::default(), began_at }
+    }
 }
 
 pub(crate) struct Shell {
@@ -235,7 +245,12 @@ impl Shell {
     /// `Unavailable` where that takes too long.
     pub(crate) async fn up_to_date(&self) -> Answer<()> {
         let head = *self.log.head().borrow();
-        match tokio::time::timeout(self.config.patience / 2, self.projector.caught_up(head)).await {
+        self.up_to(head).await
+    }
+
+    /// As [`Self::up_to_date`], for the log up to `position`.
+    pub(crate) async fn up_to(&self, position: u64) -> Answer<()> {
+        match tokio::time::timeout(self.config.patience / 2, self.projector.caught_up(position)).await {
             Ok(caught_up) => Ok(caught_up?),
             Err(_) => Err(Refused::unavailable("The server is behind with its work. Please try again.")),
         }

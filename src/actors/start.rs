@@ -47,6 +47,7 @@ impl Lab {
         let shell = Arc::new(Shell {
             reads: parts.projector.reads(),
             reasons: parts.log.reasons(),
+            turns: Turns::new(*parts.log.head().borrow()),
             log: parts.log,
             projector: parts.projector,
             salt,
@@ -62,7 +63,6 @@ impl Lab {
             peers: Peers::default(),
             folded: Folded::default(),
             decisions: Decisions::default(),
-            turns: Turns::default(),
             rules: Mutex::new(LabRules::default()),
             clock_behind: AtomicBool::new(false),
             closing: AtomicBool::new(false),

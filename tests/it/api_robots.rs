@@ -22,7 +22,7 @@ async fn admins_keep_the_registry() {
     assert_eq!(admin.client.post("/admin/robots", again).await.refusal(), (409, "conflict"));
     let odd = json!({"slug": "no slug", "name": "Odd", "type": "turtlebot"});
     assert_eq!(admin.client.post("/admin/robots", odd).await.refusal(), (422, "invalid"));
-    let an_id = json!({"slug": robot["id"], "name": "Odd", "type": "turtlebot"});
+    let an_id = json!({"slug": "01900000-0000-7000-8000-000000000001", "name": "Odd", "type": "turtlebot"});
     assert_eq!(admin.client.post("/admin/robots", an_id).await.refusal(), (422, "invalid"));
     let change = json!({"name": "Turtle", "cameras": ["front", "arm"]});
     let changed = admin.client.send("PATCH", "/admin/robots/turtle", Some(change)).await;

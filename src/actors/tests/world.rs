@@ -143,7 +143,7 @@ impl World {
         events: Vec<A::Event>,
         down: Duration,
     ) -> Self {
-        let (dir, clock, admin) = self.die(Duration::ZERO).await;
+        let (dir, clock, patience, admin) = self.die(Duration::ZERO).await;
         let log = Log::open(dir.path(), clock.clone()).await.expect("the log opens");
         let sequence = log.load::<A>(&id.to_string()).await.expect("the stream").sequence;
         let metadata = Metadata::new(Actor::System, Uuid::now_v7());
@@ -151,7 +151,7 @@ impl World {
         log.set_checkpoint("workflows", last.position).await.expect("stored");
         log.close().await;
         clock.advance(down);
-        Self::open(dir, clock, Some(admin)).await
+        Self::open(dir, clock, patience, Some(admin)).await
     }
 
     /// As [`Self::crash`], and the file with the read models is gone.
