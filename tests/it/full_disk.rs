@@ -158,8 +158,7 @@ async fn filled_while_sessions_run() {
     let (robot, taken, spare) = (lab.robot("one").await, lab.robot("two").await, lab.robot("three").await);
     let (holder, other, third) =
         (lab.person("ada").await.0, lab.person("bob").await.0, lab.person("cy").await.0);
-    // Long enough to fill the disk before it, on however busy a machine.
-    let ends_at = Utc::now().trunc_subsecs(3) + TimeDelta::seconds(20);
+    let ends_at = Utc::now().trunc_subsecs(3) + TimeDelta::seconds(10);
     let (booked, mut signaling) = session(&holder, &robot.id, ends_at).await;
     let (longer, mut longer_signaling) = session(&other, &taken.id, ends_at + TimeDelta::seconds(50)).await;
     let (id, room, longer_id) = (text(&booked, "id"), text(&booked, "room_id"), text(&longer, "id"));
