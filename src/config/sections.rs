@@ -54,7 +54,7 @@ pub struct MediaSection {
     pub tcp: bool,
     /// How long before a deadline the gate shuts.
     pub guard_ms: u64,
-    /// Packets waiting for one viewer before its oldest is dropped.
+    /// Packets of one stream waiting for one viewer before its oldest is dropped.
     pub queue_packets: usize,
 }
 

@@ -14,7 +14,7 @@ pub struct MediaConfig {
     pub tcp: Option<TcpLimits>,
     /// How long before a deadline media stops. It covers what lies between the check and the wire.
     pub guard: Duration,
-    /// Packets that wait for one viewer; beyond, the oldest is dropped.
+    /// Packets of one stream that wait for one viewer; beyond, the oldest is dropped.
     pub queue_packets: usize,
     /// Peers at a time.
     pub max_peers: usize,

@@ -12,8 +12,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-
 use super::build::Built;
 use super::config::MediaConfig;
 use super::cuts::Cuts;
@@ -24,6 +22,7 @@ use super::paths::Path;
 use super::peer::{Happening, Peer};
 use super::restart::Credentials;
 use super::robots::Robots;
+use super::room::Room;
 use super::rounds::Rounds;
 use super::stats::{MediaStats, PeerStats};
 use super::types::{ClosedWhy, MediaError, MediaEvent, Now, PeerKind};
@@ -33,8 +32,6 @@ use rtc::shared::TransportProtocol;
 
 /// How often stale addresses are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
-/// Bytes: what is sent at once finds room there.
-const ROOM: usize = 128 * 1024;
 
 /// When the core wants to be called, on either clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,8 +55,10 @@ pub(super) struct Core {
     /// Peers that may have something to say or to send.
     active: Vec<PeerId>,
     rounds: Rounds,
-    /// What is sent next is protected here.
-    room: BytesMut,
+    /// What is sent next is written here.
+    room: Room,
+    /// The viewers of a round, while it lasts.
+    round: Vec<PeerId>,
     ends: Ends,
     events: VecDeque<MediaEvent>,
     happenings: Vec<Happening>,
@@ -70,17 +69,18 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn new(config: MediaConfig, closing_text: ClosingText, now: Now) -> Self {
         Self {
+            robots: Robots::new(config.queue_packets),
             config,
             closing_text,
             peers: HashMap::new(),
-            robots: Robots::default(),
             demux: Demux::default(),
             timers: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             cuts: Cuts::default(),
             active: Vec::new(),
             rounds: Rounds::new(now.mono),
-            room: BytesMut::with_capacity(ROOM),
+            room: Room::default(),
+            round: Vec::new(),
             ends: Ends::new(now.mono),
             events: VecDeque::new(),
             happenings: Vec::new(),
@@ -194,11 +194,7 @@ impl Core {
     pub(super) fn flush(&mut self, now: Now, io: &mut impl Io) -> bool {
         let mut blocked = Vec::new();
         self.flush_active(now, io, &mut blocked);
-        for id in self.rounds.take(now.mono).unwrap_or_default() {
-            if self.flush_peer(now, io, id) {
-                blocked.push(id);
-            }
-        }
+        self.flush_round(now, io, &mut blocked);
         self.flush_active(now, io, &mut blocked);
         for id in &blocked {
             self.activate(*id);
@@ -207,6 +203,20 @@ impl Core {
         self.ends.work_off(now);
         let mut counting = Counting { io, stats: &mut self.stats };
         self.ends.flush(now, &mut counting) || !blocked.is_empty()
+    }
+
+    /// Sends viewers what came for them, when it is time.
+    fn flush_round(&mut self, now: Now, io: &mut impl Io, blocked: &mut Vec<PeerId>) {
+        let Some(robots) = self.rounds.take(now.mono) else { return };
+        let mut viewers = std::mem::take(&mut self.round);
+        robots.into_iter().for_each(|robot| self.robots.take_news(robot, &mut viewers));
+        for id in viewers.drain(..) {
+            if self.flush_peer(now, io, id) {
+                blocked.push(id);
+            }
+        }
+        // Keeps its capacity for the next time.
+        self.round = viewers;
     }
 
     /// What a peer says may make others active, so further rounds follow the first.
@@ -223,7 +233,6 @@ impl Core {
     fn flush_peer(&mut self, now: Now, io: &mut impl Io, id: PeerId) -> bool {
         let Some(peer) = self.peers.get_mut(&id) else { return false };
         peer.listed = false;
-        peer.receives = false;
         let happenings = &mut self.happenings;
         if peer.fresh && contain(|| peer.poll(now, happenings)).is_none() {
             self.broke(id);
@@ -234,7 +243,8 @@ impl Core {
         self.stats.keyframe_requests += peer.ask_robot(now) as u64;
         let mut counting = Counting { io, stats: &mut self.stats };
         let (happenings, room) = (&mut self.happenings, &mut self.room);
-        let Some(blocked) = contain(|| peer.flush(now, &mut counting, room, happenings)) else {
+        let tracks = self.robots.tracks(peer.kind.robot());
+        let Some(blocked) = contain(|| peer.flush(now, &mut counting, tracks, room, happenings)) else {
             self.broke(id);
             return false;
         };
@@ -273,13 +283,8 @@ impl Core {
                 }
                 Happening::Camera(slot, packet) => {
                     self.stats.camera_packets += 1;
-                    for viewer in self.robots.viewers(kind.robot()) {
-                        if let Some(peer) = self.peers.get_mut(viewer) {
-                            peer.offer(slot, packet.clone());
-                            if !std::mem::replace(&mut peer.receives, true) {
-                                self.rounds.add(peer.id);
-                            }
-                        }
+                    if let Some(viewers) = self.robots.push(kind.robot(), slot, packet) {
+                        self.rounds.add(kind.robot(), viewers);
                     }
                 }
                 Happening::Clocks(slot, reading) => {

@@ -7,18 +7,18 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use curfew_domain::{PeerId, RobotId, RoomId};
-use rtc::shared::TaggedBytesMut;
+use rtc::shared::TransportProtocol;
 use tokio::sync::{mpsc, oneshot};
 
 use super::alarm::Alarm;
 use super::build::Built;
 use super::core::Core;
-use super::io::{Io, Sent};
+use super::io::{Batch, Io, Sent};
 use super::peer::Peer;
 use super::restart::Credentials;
 use super::socket::Socket;
 use super::stats::{MediaStats, PeerStats};
-use super::tcp::{self, Tcp};
+use super::tcp::Tcp;
 use super::types::{MediaError, MediaEvent, Now, PeerReport};
 use crate::clock::{BootInstant, SharedClock};
 
@@ -74,9 +74,9 @@ impl Io for Link {
         self.socket.at_once()
     }
 
-    fn send(&mut self, batch: &[TaggedBytesMut]) -> Sent {
+    fn send(&mut self, batch: Batch<'_>) -> Sent {
         match &mut self.tcp {
-            Some(tcp) if tcp::is_for(batch) => tcp.send(batch),
+            Some(tcp) if batch.path.protocol == TransportProtocol::TCP => tcp.send(batch),
             _ => self.socket.send(batch),
         }
     }

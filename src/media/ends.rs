@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use rtc::shared::TaggedBytesMut;
 
 use super::core::contain;
-use super::io::{Io, Sent};
+use super::io::{Batch, Io, Sent};
+use super::paths::Path;
 use super::peer::Peer;
 use super::types::Now;
 
@@ -95,7 +96,8 @@ impl Ends {
     pub(super) fn flush(&mut self, now: Now, io: &mut impl Io) -> bool {
         for queue in &mut self.departing {
             while let Some(departing) = queue.front().filter(|departing| departing.due <= now.mono) {
-                if io.send(std::slice::from_ref(&departing.datagram)) == Sent::Blocked {
+                let TaggedBytesMut { transport, message, .. } = &departing.datagram;
+                if io.send(Batch::one(Path::of(transport), message)) == Sent::Blocked {
                     return true;
                 }
                 queue.pop_front();

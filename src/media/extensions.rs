@@ -17,7 +17,8 @@ pub(super) const CARRIED: [(&str, &[Kind]); 5] = [
     ("urn:ietf:params:rtp-hdrext:ssrc-audio-level", &[Kind::Audio]),
 ];
 
-/// Bytes of a value in the one-byte form (RFC 8285, 4.2).
+/// How the one-byte form begins (RFC 8285, 4.2), and the bytes of a value in it at most.
+const ONE_BYTE: [u8; 2] = [0xbe, 0xde];
 const MAX_VALUE: usize = 16;
 
 /// An extension of one section: its id there, and its URI.
@@ -42,16 +43,27 @@ pub(super) fn read(header: &rtp::Header, negotiated: &[Negotiated]) -> Option<Va
     (!values.is_empty()).then(|| values.into())
 }
 
-/// Writes those of the values that a viewer negotiated.
-pub(super) fn write(header: &mut rtp::Header, values: &Values, negotiated: &[Negotiated]) {
+/// Writes those of the values that a viewer negotiated behind a header, in the one-byte form (RFC 8285, 4.2); whether there were any.
+pub(super) fn write(out: &mut Vec<u8>, values: &Values, negotiated: &[Negotiated]) -> bool {
+    let start = out.len();
     for (uri, value) in values.iter() {
         let id = negotiated.iter().find(|(_, known)| known == uri).and_then(|(id, _)| u8::try_from(*id).ok());
-        if let Some(id) = id {
-            header.extension = true;
-            header.extension_profile = rtp::header::EXTENSION_PROFILE_ONE_BYTE;
-            header.extensions.push(rtp::header::Extension { id, payload: value.clone() });
+        if let Some((id, len)) = id.zip(u8::try_from(value.len()).ok()) {
+            if out.len() == start {
+                out.extend_from_slice(&[ONE_BYTE[0], ONE_BYTE[1], 0, 0]);
+            }
+            out.push(id << 4 | (len.wrapping_sub(1) & 0x0f));
+            out.extend_from_slice(value);
         }
     }
+    let Some(written) = (out.len() - start).checked_sub(4) else { return false };
+    // Their length counts words of four bytes; what is left of the last is padding.
+    let words = written.div_ceil(4);
+    out.resize(start + 4 + words * 4, 0);
+    if let Some(length) = out.get_mut(start + 2..start + 4) {
+        length.copy_from_slice(&(words as u16).to_be_bytes());
+    }
+    true
 }
 
 #[cfg(test)]
@@ -75,13 +87,17 @@ mod tests {
         let came = header(&[(3, &[2]), (5, &[0, 1]), (9, &[9]), (6, &[0, 0, 0])]);
         let values = read(&came, &robots).expect("two may be carried");
         assert_eq!(values.len(), 2);
-        let mut sent = rtp::Header::default();
-        write(&mut sent, &values, &[(11, ORIENTATION)]);
-        assert_eq!(sent.extensions, [rtp::header::Extension { id: 11, payload: Bytes::from_static(&[2]) }]);
-        assert!(sent.extension && sent.extension_profile == 0xbede);
-        let mut none = rtp::Header::default();
-        write(&mut none, &values, &[]);
-        assert_eq!(none, rtp::Header::default(), "a viewer that negotiated none gets none");
+        let mut sent = vec![7; 12];
+        assert!(write(&mut sent, &values, &[(11, ORIENTATION)]));
+        assert_eq!(sent[12..], [0xbe, 0xde, 0, 1, 0xb0, 2, 0, 0]);
+        sent.clear();
+        assert!(write(&mut sent, &values, &[(11, ORIENTATION), (2, DELAY)]));
+        assert_eq!(sent, [0xbe, 0xde, 0, 2, 0xb0, 2, 0x22, 0, 0, 0, 0, 0]);
+        sent.clear();
+        assert!(
+            !write(&mut sent, &values, &[]) && sent.is_empty(),
+            "a viewer that negotiated none gets none"
+        );
     }
 
     #[test]

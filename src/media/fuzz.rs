@@ -4,13 +4,12 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use curfew_domain::{PeerId, RobotId, RoomId};
 use ring::hmac;
 use rtc::rtcp;
 use rtc::rtp;
+use rtc::shared::TransportProtocol;
 use rtc::shared::marshal::Unmarshal as _;
-use rtc::shared::{TaggedBytesMut, TransportProtocol};
 use uuid::Uuid;
 
 use super::answer;
@@ -20,18 +19,22 @@ use super::core::Core;
 use super::demux::{Demux, Route};
 use super::feedback;
 use super::gate::Class;
-use super::io::{Io, Sent};
+use super::io::{Batch, Io, Sent};
 use super::keys::{MasterKey, Profile};
 use super::paths::Path;
 use super::publisher::Publisher;
+use super::room::Room;
 use super::sdp::{Direction, read_offer};
 use super::stun::{self, Kind};
 use super::tcp::fuzz::frames;
+use super::track::Tracks;
 use super::types::{Now, PeerKind, PeerSpec};
 use super::viewer::Viewer;
 use crate::clock::BootInstant;
 
 const BOTH: [Direction; 2] = [Direction::Sends, Direction::Receives];
+/// Bytes of a packet.
+const CHUNK: usize = 64;
 /// Bytes of a header with extensions, and of a tag.
 const MAX_ADDED: usize = 128;
 const FAR: BootInstant = BootInstant::from_nanos(u64::MAX);
@@ -79,7 +82,7 @@ pub fn offers(input: &[u8]) {
 thread_local! {
     static BUILDER: Builder =
         Builder::new(MediaConfig::default(), &[server()]).expect("a certificate can be made");
-    static RELAYED: RefCell<Option<(Publisher, Viewer)>> = const { RefCell::new(None) };
+    static RELAYED: RefCell<Option<Relayed>> = const { RefCell::new(None) };
     static PORT: RefCell<Option<Port>> = const { RefCell::new(None) };
 }
 
@@ -103,8 +106,8 @@ pub fn datagrams(input: &[u8]) {
     let steps: Vec<Step<'_>> = Steps(input).collect();
     assign(&steps);
     RELAYED.with_borrow_mut(|kept| {
-        let (publisher, viewer) = kept.get_or_insert_with(relayed);
-        steps.iter().for_each(|step| relay(publisher, viewer, step.bytes));
+        let relayed = kept.get_or_insert_with(Relayed::new);
+        steps.iter().for_each(|step| relayed.take(step.bytes));
     });
     PORT.with_borrow_mut(|kept| {
         let port = kept.take().filter(Port::is_fresh).unwrap_or_else(Port::new);
@@ -205,35 +208,56 @@ fn assign(steps: &[Step<'_>]) {
 }
 
 /// A robot's cameras and a viewer of theirs, without the connections around them.
-fn relayed() -> (Publisher, Viewer) {
-    let [robot, viewer] =
-        [(Direction::Sends, ROBOT), (Direction::Receives, VIEWER)].map(|(direction, offer)| {
-            let spec = PeerSpec { peer: peer(1), kind: kind(direction), deadline: FAR, decides: true };
-            BUILDER.with(|builder| builder.build(Instant::now(), spec, offer)).expect("answered").streams
-        });
-    let mut viewer = Viewer::new(Instant::now(), viewer, 4);
-    assert!(viewer.protect_with(&MasterKey { profile: Profile::Gcm, key: [1; 16], salt: [2; 14] }));
-    (Publisher::new(peer(1), robot, Duration::from_millis(500)), viewer)
+struct Relayed {
+    publisher: Publisher,
+    tracks: Tracks,
+    viewer: Viewer,
+    room: Room,
 }
 
-/// Decrypted RTP and RTCP: a robot's packets on their way to a viewer, and that viewer's feedback. A packet of every
-/// 64 bytes.
-fn relay(publisher: &mut Publisher, viewer: &mut Viewer, bytes: &[u8]) {
-    let now = Instant::now();
-    for chunk in bytes.chunks(64) {
-        let mut raw = chunk;
-        if let Ok(packet) = rtp::Packet::unmarshal(&mut raw)
-            && let Some((camera, packet)) = publisher.sort(packet)
-        {
-            viewer.offer(camera, packet);
-            while let Some(packet) = viewer.next(now, &mut BytesMut::new()) {
-                assert!(packet.len() <= chunk.len() + MAX_ADDED, "nothing is added to a payload");
+impl Relayed {
+    fn new() -> Self {
+        let [robot, viewer] =
+            [(Direction::Sends, ROBOT), (Direction::Receives, VIEWER)].map(|(direction, offer)| {
+                let spec = PeerSpec { peer: peer(1), kind: kind(direction), deadline: FAR, decides: true };
+                BUILDER.with(|builder| builder.build(Instant::now(), spec, offer)).expect("answered").streams
+            });
+        let mut viewer = Viewer::new(Instant::now(), viewer, 4);
+        assert!(viewer.protect_with(&MasterKey { profile: Profile::Gcm, key: [1; 16], salt: [2; 14] }));
+        let tracks = Tracks::new(4);
+        viewer.begin(&tracks);
+        let publisher = Publisher::new(peer(1), robot, Duration::from_millis(500));
+        Self { publisher, tracks, viewer, room: Room::default() }
+    }
+
+    /// Decrypted RTP and RTCP: a robot's packets on their way to a viewer, and that viewer's feedback. A packet of every
+    /// 64 bytes.
+    fn take(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(CHUNK) {
+            let mut raw = chunk;
+            if let Ok(packet) = rtp::Packet::unmarshal(&mut raw)
+                && let Some((camera, packet)) = self.publisher.sort(packet)
+            {
+                self.tracks.push(camera, packet);
+                self.send();
             }
+            let mut raw = chunk;
+            let Ok(packets) = rtcp::packet::unmarshal(&mut raw) else { continue };
+            for said in packets.iter().filter_map(|packet| feedback::feedback(packet.as_ref())) {
+                let _ = self.viewer.answer(Instant::now(), said);
+            }
+            self.send();
         }
-        let mut raw = chunk;
-        let Ok(packets) = rtcp::packet::unmarshal(&mut raw) else { continue };
-        for said in packets.iter().filter_map(|packet| feedback::feedback(packet.as_ref())) {
-            let _ = viewer.answer(now, said);
+    }
+
+    fn send(&mut self) {
+        let path = Path { protocol: TransportProtocol::UDP, local: server(), remote: server() };
+        while self.viewer.is_waiting(&self.tracks) {
+            self.room.clear();
+            self.viewer.write(Instant::now(), &self.tracks, &mut self.room);
+            for datagram in self.room.batches(path, 8).flat_map(|batch| batch.datagrams()) {
+                assert!(datagram.len() <= CHUNK + MAX_ADDED, "nothing is added to a payload");
+            }
         }
     }
 }
@@ -303,7 +327,7 @@ impl Io for Nowhere {
         8
     }
 
-    fn send(&mut self, _: &[TaggedBytesMut]) -> Sent {
+    fn send(&mut self, _: Batch<'_>) -> Sent {
         Sent::Done
     }
 }

@@ -1,7 +1,7 @@
 //! The gate: the last check before anything leaves for a peer.
 //!
 //! Retransmissions and reports are made inside the peer connection, so no check in front of it sees them. The gate looks at
-//! finished datagrams instead, with a clock reading taken for that datagram alone. From `deadline - guard` on, nothing
+//! finished datagrams instead, with a clock reading taken for those alone that leave in one call. From `deadline - guard` on, nothing
 //! passes but DTLS that closes the connection.
 
 use std::time::Duration;
@@ -70,21 +70,21 @@ impl Gate {
         !self.closing && now < self.shuts_at()
     }
 
-    /// Decides about one datagram; `now` must have been read for it.
-    pub(super) fn admits(&mut self, class: Class, now: BootInstant) -> bool {
+    /// Decides about `count` datagrams that leave together; `now` must have been read for them.
+    pub(super) fn admits(&mut self, class: Class, count: usize, now: BootInstant) -> bool {
         let admitted = self.is_open(now) || (self.closing && class == Class::Dtls);
         if !admitted && class == Class::Media {
-            self.refused += 1;
+            self.refused += count as u64;
         }
         admitted
     }
 
-    /// Books a datagram that was sent. `at` is read after the send, so that a thread that lost its processor between the
-    /// check and the send shows up as lateness.
-    pub(super) fn record(&mut self, class: Class, len: usize, at: BootInstant) {
+    /// Books `count` datagrams of so many bytes that were sent together. `at` is read after the send, so that a thread that
+    /// lost its processor between the check and the send shows up as lateness.
+    pub(super) fn record(&mut self, class: Class, count: usize, bytes: usize, at: BootInstant) {
         if class == Class::Media {
-            self.packets += 1;
-            self.bytes += len as u64;
+            self.packets += count as u64;
+            self.bytes += bytes as u64;
             self.last_media_sent = Some(at);
         }
     }
@@ -115,11 +115,11 @@ mod tests {
     #[test]
     fn media_passes_until_the_guard_before_the_deadline_and_not_from_then_on() {
         let mut gate = gate();
-        assert!(gate.admits(Class::Media, BootInstant::from_nanos(98 * MS - 1)));
+        assert!(gate.admits(Class::Media, 1, BootInstant::from_nanos(98 * MS - 1)));
         for class in [Class::Media, Class::Stun, Class::Dtls, Class::Other] {
-            assert!(!gate.admits(class, at(98)), "{class:?}");
+            assert!(!gate.admits(class, 3, at(98)), "{class:?}");
         }
-        assert_eq!(gate.refused, 1);
+        assert_eq!(gate.refused, 3);
     }
 
     #[test]
@@ -127,30 +127,30 @@ mod tests {
         let mut gate = gate();
         gate.close();
         for now in [at(1), at(99), at(500)] {
-            assert!(gate.admits(Class::Dtls, now));
-            assert!(!gate.admits(Class::Media, now));
-            assert!(!gate.admits(Class::Stun, now));
+            assert!(gate.admits(Class::Dtls, 1, now));
+            assert!(!gate.admits(Class::Media, 1, now));
+            assert!(!gate.admits(Class::Stun, 1, now));
         }
         gate.set_deadline(at(1_000));
-        assert!(!gate.admits(Class::Media, at(1)));
+        assert!(!gate.admits(Class::Media, 1, at(1)));
     }
 
     #[test]
     fn a_deadline_moves_both_ways() {
         let mut gate = gate();
         gate.set_deadline(at(200));
-        assert!(gate.admits(Class::Media, at(150)));
+        assert!(gate.admits(Class::Media, 1, at(150)));
         gate.set_deadline(at(140));
-        assert!(!gate.admits(Class::Media, at(150)));
+        assert!(!gate.admits(Class::Media, 1, at(150)));
     }
 
     #[test]
     fn lateness_is_the_last_media_after_the_deadline() {
         let mut gate = gate();
-        gate.record(Class::Media, 10, at(97));
-        gate.record(Class::Dtls, 10, at(120));
+        gate.record(Class::Media, 1, 10, at(97));
+        gate.record(Class::Dtls, 1, 10, at(120));
         assert_eq!((gate.lateness(), gate.packets, gate.bytes), (Duration::ZERO, 1, 10));
-        gate.record(Class::Media, 10, at(103));
+        gate.record(Class::Media, 1, 10, at(103));
         assert_eq!(gate.lateness(), Duration::from_millis(3));
     }
 

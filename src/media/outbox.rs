@@ -1,19 +1,19 @@
-//! What is finished for one peer and waits for the socket: in order, past the gate and out, several at once where they are
-//! of one size.
+//! What is finished for one peer: past the gate and out, or waiting for the socket, in order.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
+use bytes::BytesMut;
 use rtc::shared::TaggedBytesMut;
 
 use super::gate::{Class, Gate};
-use super::io::{Io, Sent};
+use super::io::{Batch, Io, Sent};
+use super::paths::Path;
+use super::room::Room;
 
 /// Datagrams that wait; beyond, the oldest is dropped. More than one key frame never waits here: what is not yet
-/// encrypted waits in the viewer's own queue.
+/// encrypted waits in the robot's tracks.
 const CAPACITY: usize = 256;
-/// Bytes handed over at once: the kernel makes one datagram of them at first, and IP has room for 65,535.
-const MAX_BATCH: usize = 60_000;
-
 #[derive(Default)]
 pub(super) struct Outbox {
     waiting: VecDeque<TaggedBytesMut>,
@@ -38,57 +38,38 @@ impl Outbox {
         self.waiting.push_back(datagram);
     }
 
-    /// Sends what waits. The gate is asked immediately before each send, with a reading of the clock for it; what is sent
-    /// together is microseconds of work.
+    /// Sends what waits, one by one.
     pub(super) fn flush(&mut self, gate: &mut Gate, io: &mut impl Io) -> Flushed {
         let mut flushed = Flushed::default();
         while let Some(first) = self.waiting.front() {
-            let class = Class::of(&first.message);
-            let count = self.of_one_kind(class, io.at_once());
-            let Some(batch) = self.waiting.make_contiguous().get(..count) else { break };
-            if !gate.admits(class, io.boot()) {
-                self.waiting.pop_front();
-                continue;
+            let batch = Batch::one(Path::of(&first.transport), &first.message);
+            if send(batch, gate, io, &mut self.dropped, &mut flushed) == Sent::Blocked {
+                break;
             }
-            match io.send(batch) {
-                Sent::Blocked => {
-                    flushed.blocked = true;
-                    return flushed;
-                }
-                Sent::Waiting => self.dropped += count as u64,
-                Sent::Lost => {}
-                Sent::Done => {
-                    let at = io.boot();
-                    for datagram in batch {
-                        gate.record(class, datagram.message.len(), at);
-                        flushed.rtp |= class == Class::Media && !is_rtcp(&datagram.message);
-                    }
-                }
-            }
-            self.waiting.drain(..count);
+            self.waiting.pop_front();
         }
         flushed
     }
 
-    /// How many of the first can be sent together: media, one way, of the first's size; the last may be smaller.
-    fn of_one_kind(&self, class: Class, at_most: usize) -> usize {
-        let Some(first) = self.waiting.front().filter(|_| class == Class::Media) else { return 1 };
-        let size = first.message.len();
-        let at_most = at_most.min(MAX_BATCH / size.max(1)).max(1);
-        let mut count = 1;
-        for next in self.waiting.iter().skip(1).take(at_most - 1) {
-            let fits = next.transport == first.transport
-                && next.message.len() <= size
-                && Class::of(&next.message) == Class::Media;
-            if !fits {
-                break;
-            }
-            count += 1;
-            if next.message.len() < size {
-                break;
+    /// Sends the media that was written into `room`, several packets at once; what the socket does not take waits here.
+    pub(super) fn flush_media(
+        &mut self,
+        now: Instant,
+        path: Path,
+        room: &Room,
+        gate: &mut Gate,
+        io: &mut impl Io,
+    ) -> Flushed {
+        let mut flushed = Flushed::default();
+        for batch in room.batches(path, io.at_once()) {
+            if flushed.blocked || send(batch, gate, io, &mut self.dropped, &mut flushed) == Sent::Blocked {
+                for datagram in batch.datagrams() {
+                    let message = BytesMut::from(datagram);
+                    self.push(TaggedBytesMut { now, transport: path.transport(), message });
+                }
             }
         }
-        count
+        flushed
     }
 
     /// Keeps of what waits only what may follow the end; how much media that leaves unsent.
@@ -106,6 +87,31 @@ impl Outbox {
     }
 }
 
+/// Sends what leaves together, where the gate admits it: it is asked immediately before, with a reading of the clock for it.
+fn send(
+    batch: Batch<'_>,
+    gate: &mut Gate,
+    io: &mut impl Io,
+    dropped: &mut u64,
+    flushed: &mut Flushed,
+) -> Sent {
+    let (class, count) = (batch.class(), batch.count());
+    if !gate.admits(class, count, io.boot()) {
+        return Sent::Lost;
+    }
+    let sent = io.send(batch);
+    match sent {
+        Sent::Done => {
+            gate.record(class, count, batch.bytes.len(), io.boot());
+            flushed.rtp |= class == Class::Media && !is_rtcp(batch.bytes);
+        }
+        Sent::Blocked => flushed.blocked = true,
+        Sent::Waiting => *dropped += count as u64,
+        Sent::Lost => {}
+    }
+    sent
+}
+
 /// RFC 5761, 4: RTCP's packet types among the second bytes.
 fn is_rtcp(datagram: &[u8]) -> bool {
     datagram.get(1).is_some_and(|second| (192..=223).contains(second))
@@ -113,11 +119,11 @@ fn is_rtcp(datagram: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
-    use bytes::BytesMut;
     use rtc::shared::TransportContext;
 
+    use super::super::room::room_with;
     use super::*;
     use crate::clock::BootInstant;
 
@@ -137,12 +143,12 @@ mod tests {
             4
         }
 
-        fn send(&mut self, batch: &[TaggedBytesMut]) -> Sent {
+        fn send(&mut self, batch: Batch<'_>) -> Sent {
             if self.sent.len() == self.takes {
                 return Sent::Blocked;
             }
             self.now = self.now.saturating_add(Duration::from_millis(1));
-            self.sent.push(batch.iter().map(|datagram| datagram.message.len()).collect());
+            self.sent.push(batch.datagrams().map(<[u8]>::len).collect());
             Sent::Done
         }
     }
@@ -155,55 +161,61 @@ mod tests {
         Gate::new(BootInstant::from_nanos(ms * 1_000_000), Duration::ZERO)
     }
 
-    fn outbox(datagrams: &[(u8, usize)]) -> Outbox {
+    fn outbox(firsts: &[u8]) -> Outbox {
         let mut outbox = Outbox::default();
-        for (first, size) in datagrams {
-            let message = BytesMut::from(&vec![*first; *size][..]);
-            outbox.push(TaggedBytesMut {
-                now: Instant::now(),
-                transport: TransportContext::default(),
-                message,
-            });
+        for first in firsts {
+            let message = BytesMut::from(&[*first; 9][..]);
+            let transport = TransportContext::default();
+            outbox.push(TaggedBytesMut { now: Instant::now(), transport, message });
         }
         outbox
     }
 
+    /// Sends packets whose payloads have these sizes.
+    fn flush(outbox: &mut Outbox, payloads: &[usize], gate: &mut Gate, wire: &mut Wire) -> Flushed {
+        let path = Path::of(&TransportContext::default());
+        outbox.flush_media(Instant::now(), path, &room_with(payloads), gate, wire)
+    }
+
     #[test]
     fn media_of_one_size_leaves_together_and_all_else_by_itself() {
-        let mut outbox =
-            outbox(&[(128, 9), (128, 9), (128, 7), (128, 7), (128, 9), (22, 9), (128, 9), (1, 9), (1, 9)]);
-        let (mut gate, mut wire) = (gate(1_000), wire(99));
-        let flushed = outbox.flush(&mut gate, &mut wire);
+        let (mut gate, mut wire, mut outbox) = (gate(1_000), wire(99), outbox(&[22, 128, 128, 1, 1]));
+        assert_eq!(outbox.flush(&mut gate, &mut wire), Flushed { blocked: false, rtp: true });
+        assert_eq!(wire.sent, [[9]; 5]);
+        wire.sent.clear();
+        let flushed = flush(&mut outbox, &[72, 72, 70, 70], &mut gate, &mut wire);
         assert_eq!(flushed, Flushed { blocked: false, rtp: true });
-        assert_eq!(wire.sent, [vec![9, 9, 7], vec![7], vec![9], vec![9], vec![9], vec![9], vec![9]]);
-        assert_eq!((gate.packets, gate.bytes), (6, 50));
+        assert_eq!(wire.sent, [vec![100, 100, 98], vec![98]], "a header and a tag are 28 bytes");
+        assert_eq!((gate.packets, gate.bytes), (6, 2 * 9 + 396));
     }
 
     #[test]
-    fn no_more_leaves_together_than_the_socket_takes_at_once() {
-        let mut outbox = outbox(&[(128, 9); 6]);
-        let mut wire = wire(99);
-        outbox.flush(&mut gate(1_000), &mut wire);
-        assert_eq!(wire.sent, [vec![9; 4], vec![9; 2]]);
+    fn the_gate_is_asked_before_each_send() {
+        let (mut outbox, mut shuts, mut slow) = (Outbox::default(), gate(2), wire(99));
+        flush(&mut outbox, &[72; 12], &mut shuts, &mut slow);
+        assert_eq!(slow.sent, [[100; 4], [100; 4]], "the third would have left at the deadline");
+        assert_eq!((shuts.packets, shuts.refused, outbox.shut()), (8, 4, 0));
+        let mut late = self::outbox(&[128, 128]);
+        late.flush(&mut shuts, &mut slow);
+        assert_eq!((slow.sent.len(), shuts.refused, late.take().len()), (2, 6, 0));
     }
 
     #[test]
-    fn the_gate_is_asked_before_each_send_and_a_blocked_socket_keeps_the_rest() {
-        let mut batches = outbox(&[(128, 9); 12]);
-        let (mut shuts, mut slow) = (gate(2), wire(99));
-        batches.flush(&mut shuts, &mut slow);
-        assert_eq!(slow.sent, [vec![9; 4], vec![9; 4]], "the third would have left at the deadline");
-        assert_eq!((shuts.packets, shuts.refused), (8, 4));
-
-        let mut rest = outbox(&[(128, 9); 6]);
-        let (mut open, mut full) = (gate(1_000), wire(1));
-        assert!(rest.flush(&mut open, &mut full).blocked);
-        assert_eq!((open.packets, rest.shut()), (4, 2));
+    fn what_a_blocked_socket_does_not_take_waits_in_order() {
+        let (mut outbox, mut gate, mut full) = (Outbox::default(), gate(1_000), wire(1));
+        assert!(flush(&mut outbox, &[72, 72, 72, 72, 71, 70], &mut gate, &mut full).blocked);
+        assert_eq!(gate.packets, 4);
+        assert!(outbox.flush(&mut gate, &mut full).blocked);
+        full.takes = 99;
+        assert_eq!(outbox.flush(&mut gate, &mut full), Flushed { blocked: false, rtp: true });
+        assert_eq!(full.sent, [vec![100; 4], vec![99], vec![98]]);
+        let mut rest = self::outbox(&[22, 128]);
+        assert_eq!((rest.shut(), rest.take().len()), (1, 1), "what closes a connection may follow the end");
     }
 
     #[test]
     fn a_full_outbox_drops_its_oldest() {
-        let mut outbox = outbox(&vec![(128, 9); CAPACITY + 3]);
+        let mut outbox = outbox(&[128; CAPACITY + 3]);
         assert_eq!((outbox.dropped, outbox.take().len()), (3, CAPACITY));
     }
 }

@@ -24,21 +24,21 @@ use super::forward::CameraPacket;
 use super::gate::{Class, Gate};
 use super::io::Io;
 use super::keys::Keys;
-use super::outbox::Outbox;
+use super::outbox::{Flushed, Outbox};
 use super::paths::{Path, Paths};
 use super::publisher::Publisher;
 use super::restart::Generation;
+use super::room::Room;
 use super::sender_reports::Reading;
 use super::session::Session;
 use super::stats::PeerStats;
+use super::track::Tracks;
 use super::types::{ClosedWhy, Now, PeerKind, PeerReport};
 use super::viewer::{Answered, Viewer};
 
 /// DTLS datagrams kept until ICE is up: a client's first flight may overtake the check that selects the pair, and its
 /// retransmission would cost tens of milliseconds.
 const MAX_EARLY: usize = 8;
-/// Packets protected before they are sent: as many as the kernel takes at once.
-const WRITE_AHEAD: usize = 64;
 
 pub(super) struct Peer {
     pub(super) id: PeerId,
@@ -53,8 +53,6 @@ pub(super) struct Peer {
     pub(super) over_tcp: bool,
     /// Whether the core has it on its list of peers with work.
     pub(super) listed: bool,
-    /// Whether the core has it on its list of viewers with media to send.
-    pub(super) receives: bool,
     /// Whether more than media to forward came since the last flush: then all of the protocols are moved on.
     pub(super) fresh: bool,
     /// When the core is to call [`Self::handle_timeout`], as registered.
@@ -121,7 +119,6 @@ impl Peer {
             decides: built.spec.decides,
             over_tcp: false,
             listed: false,
-            receives: false,
             fresh: false,
             timer: None,
             role,
@@ -237,14 +234,6 @@ impl Peer {
                     let said = packets.iter().filter_map(|packet| feedback::feedback(packet.as_ref()));
                     for feedback in said {
                         match viewer.answer(now.mono, feedback) {
-                            Answered::Repairs(repairs) => {
-                                happenings.push(Happening::Repaired(repairs.len()));
-                                for repair in repairs {
-                                    // Nothing was sent yet where there is no path.
-                                    let Some(path) = self.paths.current() else { break };
-                                    self.outbox.push(datagram(now.mono, path, repair));
-                                }
-                            }
                             Answered::KeyFrame(slot) => happenings.push(Happening::KeyFrameWanted(slot)),
                             Answered::Limit => happenings.push(Happening::Limit),
                             Answered::Nothing => {}
@@ -327,29 +316,32 @@ impl Peer {
         &mut self,
         now: Now,
         io: &mut impl Io,
-        room: &mut BytesMut,
+        tracks: &Tracks,
+        room: &mut Room,
         happenings: &mut Vec<Happening>,
     ) -> bool {
         if self.fresh {
             self.report_to_viewer(now);
             self.collect();
         }
-        loop {
-            let flushed = self.outbox.flush(&mut self.gate, io);
-            if flushed.rtp
-                && matches!(self.role, Role::Viewer(_))
-                && !std::mem::replace(&mut self.media_seen, true)
-            {
-                happenings.push(Happening::FirstMedia);
-                // Reports about it are due from now on.
-                self.fresh = true;
-            }
-            if flushed.blocked {
-                return true;
-            }
-            if !self.write_ahead(now, io, room) {
-                return false;
-            }
+        let mut flushed = self.outbox.flush(&mut self.gate, io);
+        self.note(flushed, happenings);
+        while !flushed.blocked
+            && let Some(path) = self.write(now, tracks, room, happenings)
+        {
+            flushed = self.outbox.flush_media(now.mono, path, room, &mut self.gate, io);
+            self.note(flushed, happenings);
+        }
+        flushed.blocked
+    }
+
+    fn note(&mut self, flushed: Flushed, happenings: &mut Vec<Happening>) {
+        let begins = flushed.rtp && !self.media_seen && matches!(self.role, Role::Viewer(_));
+        if begins {
+            self.media_seen = true;
+            happenings.push(Happening::FirstMedia);
+            // Reports about it are due from now on.
+            self.fresh = true;
         }
     }
 
@@ -371,25 +363,37 @@ impl Peer {
         datagram
     }
 
-    /// Protects the next of the viewer's packets, as soon as there is a path for them; whether there were any.
-    fn write_ahead(&mut self, now: Now, io: &impl Io, room: &mut BytesMut) -> bool {
-        let (Role::Viewer(viewer), Some(path)) = (&mut self.role, self.paths.current()) else { return false };
-        if viewer.has_waiting() && !self.gate.is_open(io.boot()) {
-            viewer.clear();
+    /// Writes the next of the viewer's packets into `room`, as soon as there is a path for them; where to, when there were any.
+    fn write(
+        &mut self,
+        now: Now,
+        tracks: &Tracks,
+        room: &mut Room,
+        happenings: &mut Vec<Happening>,
+    ) -> Option<Path> {
+        let Role::Viewer(viewer) = &mut self.role else { return None };
+        viewer.begin(tracks);
+        let path = self.paths.current()?;
+        if !viewer.is_waiting(tracks) {
+            return None;
         }
-        let mut any = false;
-        for message in std::iter::from_fn(|| viewer.next(now.mono, room)).take(WRITE_AHEAD) {
-            self.outbox.push(datagram(now.mono, path, message));
-            any = true;
+        if !self.gate.is_open(now.boot) {
+            viewer.clear(tracks);
+            return None;
         }
-        any
+        room.clear();
+        let repairs = viewer.write(now.mono, tracks, room);
+        if repairs > 0 {
+            happenings.push(Happening::Repaired(repairs));
+        }
+        (!room.is_empty()).then_some(path)
     }
 
     /// Shuts the gate and drops what waits. What is left to do is [`Self::say_goodbye`].
-    pub(super) fn shut(&mut self) {
+    pub(super) fn shut(&mut self, tracks: &Tracks) {
         self.gate.close();
         if let Role::Viewer(viewer) = &mut self.role {
-            viewer.clear();
+            viewer.clear(tracks);
         }
         self.gate.refused += self.outbox.shut() as u64;
     }

@@ -3,14 +3,12 @@
 //! The library would do it too, behind a dozen handlers that each move every packet on; see
 //! `docs/adr/0013-media-is-protected-here.md`. RTCP, which is little, stays with it: SRTCP has keys and numbers of its own.
 
-use bytes::BytesMut;
 use rtc::crypto::{
     AeadAlgorithm, AeadCipher, BlockCipherAlgorithm, CryptoError, HmacAlgorithm, Mac, RTCCrypto,
     StreamCipher, StreamCipherAlgorithm,
 };
-use rtc::rtp;
-use rtc::shared::marshal::{Marshal as _, MarshalSize as _};
 
+use super::extensions::{self, Negotiated, Values};
 use super::keys::{MasterKey, Profile};
 
 /// Bytes of a tag: RFC 7714 (14.2) and RFC 5764 (4.1.2).
@@ -20,21 +18,55 @@ const SHA1: usize = 20;
 /// Packets that one key may protect (RFC 3711, 9.2).
 const MAX_INDEX: u64 = 1 << 48;
 
+/// What is about a packet (RFC 3550, 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) ssrc: u32,
+    /// The sequence number, and above it how often that began anew (RFC 3711, 3.3.1). With one SSRC it must not be used for two
+    /// different packets: that would give AES-GCM's key away.
+    pub(super) index: u64,
+    pub(super) payload_type: u8,
+    pub(super) timestamp: u32,
+    pub(super) marker: bool,
+}
+
+impl Header {
+    fn write(&self, out: &mut Vec<u8>, values: Option<&Values>, negotiated: &[Negotiated]) {
+        let start = out.len();
+        let [_, _, _, _, _, _, high, low] = self.index.to_be_bytes();
+        let second = self.payload_type & 0x7f | u8::from(self.marker) << 7;
+        let [t0, t1, t2, t3] = self.timestamp.to_be_bytes();
+        let [s0, s1, s2, s3] = self.ssrc.to_be_bytes();
+        out.extend_from_slice(&[VERSION_2, second, high, low, t0, t1, t2, t3, s0, s1, s2, s3]);
+        if values.is_some_and(|values| extensions::write(out, values, negotiated))
+            && let Some(first) = out.get_mut(start)
+        {
+            *first |= EXTENDED;
+        }
+    }
+}
+
+const VERSION_2: u8 = 0x80;
+const EXTENDED: u8 = 0x10;
+
+/// What is in a packet.
+#[derive(Clone, Copy)]
+pub(super) struct Content<'a> {
+    pub(super) extensions: Option<&'a Values>,
+    pub(super) negotiated: &'a [Negotiated],
+    /// The sequence number that a retransmission carries before its payload (RFC 4588, 4).
+    pub(super) original: Option<u16>,
+    pub(super) payload: &'a [u8],
+}
+
 pub(super) struct Protector {
     cipher: Cipher,
     salt: [u8; 14],
-    streams: Vec<Stream>,
 }
 
 enum Cipher {
     Gcm(Box<dyn AeadCipher>),
     Cm(Box<dyn StreamCipher>, Box<dyn Mac>),
-}
-
-/// The highest packet index of one SSRC: its sequence number, and how often that began anew.
-struct Stream {
-    ssrc: u32,
-    highest: u64,
 }
 
 impl Protector {
@@ -51,58 +83,56 @@ impl Protector {
                 Cipher::Cm(cipher, crypto.new_hmac(HmacAlgorithm::Sha1, &auth)?)
             }
         };
-        Ok(Self { cipher, salt: derive(crypto, master, 2)?, streams: Vec::new() })
+        Ok(Self { cipher, salt: derive(crypto, master, 2)? })
     }
 
-    /// The packet as it is sent, written into `room`, which is used again once all that was written there is gone. `None`
-    /// of a packet that comes from before its stream's beginning: its number would be another's.
-    pub(super) fn protect(&mut self, room: &mut BytesMut, packet: &rtp::Packet) -> Option<BytesMut> {
-        let header = &packet.header;
-        let header_len = header.marshal_size();
-        let index = self.index(header.ssrc, header.sequence_number)?;
-        room.clear();
-        room.reserve(header_len + packet.payload.len() + GCM_TAG);
-        room.resize(header_len, 0);
-        header.marshal_to(room).ok()?;
-        room.extend_from_slice(&packet.payload);
-        self.seal(room, header_len, header.ssrc, index).ok()?;
-        Some(room.split())
+    /// Writes the packet as it is sent behind what is in `out`. `None`, and nothing written, where the cipher refuses.
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, header: &Header, content: Content<'_>) -> Option<()> {
+        if header.index >= MAX_INDEX {
+            return None;
+        }
+        let start = out.len();
+        header.write(out, content.extensions, content.negotiated);
+        let payload = out.len();
+        if let Some(original) = content.original {
+            out.extend_from_slice(&original.to_be_bytes());
+        }
+        out.extend_from_slice(content.payload);
+        let sealed = self.seal(out, start, payload, header);
+        if sealed.is_err() {
+            out.truncate(start);
+        }
+        sealed.ok()
     }
 
-    fn seal(&mut self, room: &mut BytesMut, header: usize, ssrc: u32, index: u64) -> Result<(), CryptoError> {
+    /// Protects what stands in `out`: a header from `start` on, and a payload behind it.
+    fn seal(
+        &mut self,
+        out: &mut Vec<u8>,
+        start: usize,
+        payload: usize,
+        header: &Header,
+    ) -> Result<(), CryptoError> {
         match &mut self.cipher {
             Cipher::Gcm(cipher) => {
                 // RFC 7714, 8.1: two zero bytes, the SSRC, the index, and the salt over them.
-                let nonce: [u8; 12] = over(&self.salt, 2, ssrc, index);
+                let nonce: [u8; 12] = over(&self.salt, 2, header.ssrc, header.index);
                 let mut tag = [0; GCM_TAG];
-                let (header, payload) = room.split_at_mut(header);
-                cipher.seal_in_place(&nonce, header, payload, &mut tag)?;
-                room.extend_from_slice(&tag);
+                let (before, payload) = out.split_at_mut(payload);
+                cipher.seal_in_place(&nonce, &before[start..], payload, &mut tag)?;
+                out.extend_from_slice(&tag);
             }
             Cipher::Cm(cipher, mac) => {
                 // RFC 3711, 4.1.1: the same two bytes further, and two more that count the blocks; then 4.2.
-                let counter: [u8; 16] = over(&self.salt, 4, ssrc, index);
-                cipher.apply_keystream(&counter, &mut room[header..])?;
+                let counter: [u8; 16] = over(&self.salt, 4, header.ssrc, header.index);
+                cipher.apply_keystream(&counter, &mut out[payload..])?;
                 let mut tag = [0; SHA1];
-                let rollovers = (index >> 16) as u32;
-                mac.sign(&[room, &rollovers.to_be_bytes()], &mut tag)?;
-                room.extend_from_slice(&tag[..CM_TAG]);
+                let rollovers = (header.index >> 16) as u32;
+                mac.sign(&[&out[start..], &rollovers.to_be_bytes()], &mut tag)?;
+                out.extend_from_slice(&tag[..CM_TAG]);
             }
         }
         Ok(())
-    }
-
-    /// The index of a packet: of those with its sequence number the one nearest to what was sent (RFC 3711, 3.3.1).
-    fn index(&mut self, ssrc: u32, sequence_number: u16) -> Option<u64> {
-        let Some(stream) = self.streams.iter_mut().find(|stream| stream.ssrc == ssrc) else {
-            let highest = u64::from(sequence_number);
-            self.streams.push(Stream { ssrc, highest });
-            return Some(highest);
-        };
-        let ahead = sequence_number.wrapping_sub(stream.highest as u16) as i16;
-        let index = stream.highest.checked_add_signed(ahead.into()).filter(|index| *index < MAX_INDEX)?;
-        stream.highest = stream.highest.max(index);
-        Some(index)
     }
 }
 
@@ -140,7 +170,9 @@ fn derive<const N: usize>(
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use rtc::rtp;
     use rtc::rtp::header::{EXTENSION_PROFILE_ONE_BYTE, Extension};
+    use rtc::shared::marshal::Marshal as _;
     use rtc::srtp::context::Context;
     use rtc::srtp::protection_profile::ProtectionProfile;
 
@@ -168,6 +200,21 @@ mod tests {
             ..Default::default()
         };
         rtp::Packet { header, payload: Bytes::from(vec![sequence_number as u8; 1_000]) }
+    }
+
+    /// Protects the packet with that index.
+    fn protect(protector: &mut Protector, packet: &rtp::Packet, index: u64) -> Vec<u8> {
+        let rtp::Header { ssrc, payload_type, timestamp, marker, .. } = packet.header;
+        let header = Header { ssrc, index, payload_type, timestamp, marker };
+        let values: Vec<_> =
+            packet.header.extensions.iter().map(|extension| ("uri", extension.payload.clone())).collect();
+        let values = (!values.is_empty()).then(|| values.into());
+        let (extensions, negotiated, payload) = (values.as_ref(), &[(3, "uri")][..], &packet.payload[..]);
+        let mut out = b"before".to_vec();
+        protector
+            .write(&mut out, &header, Content { extensions, negotiated, original: None, payload })
+            .expect("protected");
+        out.split_off(6)
     }
 
     fn both() -> [(Profile, ProtectionProfile, usize); 2] {
@@ -201,13 +248,15 @@ mod tests {
     fn a_receiver_reads_every_stream_through_gaps_reordering_and_rollovers() {
         let provider = rtc::crypto::default_provider().expect("a provider");
         for (profile, library, salt_len) in both() {
-            let (mut protector, mut room) = (protector(profile), BytesMut::new());
+            let mut protector = protector(profile);
             let MasterKey { key, salt, .. } = master(profile);
             let mut receiver = Context::new(&key, &salt[..salt_len], library, None, None, provider.crypto())
                 .expect("a context");
             let mut read = |ssrc, number: u32| {
-                let sent = packet(ssrc, number as u16);
-                let protected = protector.protect(&mut room, &sent).expect("protected");
+                let mut sent = packet(ssrc, number as u16);
+                sent.header.marker = number.is_multiple_of(3);
+                sent.header.timestamp = number;
+                let protected = protect(&mut protector, &sent, number.into());
                 assert!(!protected.windows(16).any(|bytes| bytes == [number as u8; 16]), "it can be read");
                 let plain = receiver.decrypt_rtp(&protected).expect("it is authentic");
                 assert_eq!(plain[..], sent.marshal().expect("bytes")[..], "{profile:?} {number}");
@@ -223,23 +272,36 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_from_before_the_beginning_is_not_sent_under_anothers_number() {
-        let (mut protector, mut room) = (protector(Profile::Gcm), BytesMut::new());
-        assert!(protector.protect(&mut room, &packet(1, 3)).is_some());
-        assert!(protector.protect(&mut room, &packet(1, 1)).is_some(), "late");
-        assert!(protector.protect(&mut room, &packet(1, 65_530)).is_none());
-        let later: Vec<u16> = (1u16..=7).map(|step| step.wrapping_mul(10_000)).collect();
-        assert!(later.iter().all(|number| protector.protect(&mut room, &packet(1, *number)).is_some()));
-        assert!(protector.protect(&mut room, &packet(1, 65_530)).is_some(), "now that number is its own");
+    fn a_retransmission_carries_the_original_sequence_number() {
+        let provider = rtc::crypto::default_provider().expect("a provider");
+        let (mut protector, mut out) = (protector(Profile::Gcm), Vec::new());
+        let header = Header { ssrc: 2, index: 9, payload_type: 97, timestamp: 7, marker: true };
+        let content = Content { extensions: None, negotiated: &[], original: Some(500), payload: b"x" };
+        protector.write(&mut out, &header, content).expect("protected");
+        let mut receiver =
+            Context::new(&[5; 16], &[7; 12], ProtectionProfile::AeadAes128Gcm, None, None, provider.crypto())
+                .expect("a context");
+        let plain = receiver.decrypt_rtp(&out).expect("it is authentic");
+        assert_eq!(plain[12..], [&500u16.to_be_bytes()[..], b"x"].concat());
     }
 
     #[test]
     fn the_same_packet_sent_again_is_the_same_bytes() {
         for (profile, ..) in both() {
-            let (mut protector, mut room) = (protector(profile), BytesMut::new());
-            let first = protector.protect(&mut room, &packet(1, 9));
-            protector.protect(&mut room, &packet(1, 10)).expect("protected");
-            assert_eq!(protector.protect(&mut room, &packet(1, 9)), first);
+            let mut protector = protector(profile);
+            let first = protect(&mut protector, &packet(1, 9), 9);
+            protect(&mut protector, &packet(1, 10), 10);
+            assert_eq!(protect(&mut protector, &packet(1, 9), 9), first);
         }
+    }
+
+    #[test]
+    fn no_key_protects_more_packets_than_it_may() {
+        let (mut protector, mut out) = (protector(Profile::Gcm), Vec::new());
+        let header = |index| Header { ssrc: 2, index, payload_type: 97, timestamp: 7, marker: true };
+        let content = Content { extensions: None, negotiated: &[], original: None, payload: b"x" };
+        assert!(protector.write(&mut out, &header(MAX_INDEX - 1), content).is_some());
+        out.clear();
+        assert!(protector.write(&mut out, &header(MAX_INDEX), content).is_none() && out.is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use curfew_domain::PeerId;
+use curfew_domain::RobotId;
 
 /// Sending to many viewers is a call of the kernel each, so it pays to wait for the next packets: so long for each viewer
 /// that was sent to, and no longer than nobody notices.
@@ -10,28 +10,30 @@ const PAUSE_PER_VIEWER: Duration = Duration::from_micros(40);
 const MAX_PAUSE: Duration = Duration::from_millis(3);
 
 pub(super) struct Rounds {
-    /// Viewers with media to send.
-    waiting: Vec<PeerId>,
+    /// Robots of which there is something to send, and how many watch them.
+    waiting: Vec<RobotId>,
+    viewers: usize,
     /// Before that there is no round.
     next_at: Instant,
 }
 
 impl Rounds {
     pub(super) fn new(now: Instant) -> Self {
-        Self { waiting: Vec::new(), next_at: now }
+        Self { waiting: Vec::new(), viewers: 0, next_at: now }
     }
 
-    /// Adds a viewer that was not in the next round yet.
-    pub(super) fn add(&mut self, viewer: PeerId) {
-        self.waiting.push(viewer);
+    /// Adds a robot that was not in the next round yet.
+    pub(super) fn add(&mut self, robot: RobotId, viewers: usize) {
+        self.waiting.push(robot);
+        self.viewers += viewers;
     }
 
-    /// The viewers of the round, where it is time for one.
-    pub(super) fn take(&mut self, now: Instant) -> Option<Vec<PeerId>> {
+    /// The robots of the round, where it is time for one.
+    pub(super) fn take(&mut self, now: Instant) -> Option<Vec<RobotId>> {
         if now < self.next_at || self.waiting.is_empty() {
             return None;
         }
-        let viewers = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        let viewers = u32::try_from(std::mem::take(&mut self.viewers)).unwrap_or(u32::MAX);
         self.next_at = now + PAUSE_PER_VIEWER.saturating_mul(viewers).min(MAX_PAUSE);
         Some(std::mem::take(&mut self.waiting))
     }
@@ -52,8 +54,8 @@ mod tests {
 
     use super::*;
 
-    fn peers(count: u128) -> Vec<PeerId> {
-        (0..count).map(|n| PeerId::from(Uuid::from_u128(n))).collect()
+    fn robot(n: u128) -> RobotId {
+        RobotId::from(Uuid::from_u128(n))
     }
 
     #[test]
@@ -62,13 +64,16 @@ mod tests {
             let now = Instant::now();
             let mut rounds = Rounds::new(now);
             assert_eq!((rounds.poll_timeout(), rounds.take(now)), (None, None), "nobody waits");
-            peers(viewers).into_iter().for_each(|viewer| rounds.add(viewer));
-            assert_eq!(rounds.take(now), Some(peers(viewers)));
-            peers(2).into_iter().for_each(|viewer| rounds.add(viewer));
+            rounds.add(robot(1), viewers - viewers / 3);
+            rounds.add(robot(2), viewers / 3);
+            assert_eq!(rounds.take(now), Some(vec![robot(1), robot(2)]));
+            rounds.add(robot(2), 1);
             let next = now + Duration::from_micros(pause);
             assert_eq!(rounds.poll_timeout(), Some(next));
             assert_eq!(rounds.take(next - Duration::from_nanos(1)), None);
-            assert_eq!(rounds.take(next), Some(peers(2)));
+            assert_eq!(rounds.take(next), Some(vec![robot(2)]));
+            rounds.add(robot(2), 1);
+            assert_eq!(rounds.poll_timeout(), Some(next + Duration::from_micros(40)), "one viewer's pause");
         }
     }
 }

@@ -2,7 +2,7 @@
 //! own (RFC 4588, section 9), so SRTP's replay protection does not see that they are one.
 
 /// Packets that are looked back on: a second of video at 1,000 packets a second, longer than a repair is asked for.
-const WINDOW: u16 = 1_024;
+pub(super) const WINDOW: u16 = 1_024;
 
 /// The sequence numbers of one stream, as far back as [`WINDOW`].
 pub(super) struct Seen {

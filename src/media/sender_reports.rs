@@ -114,6 +114,7 @@ mod tests {
 
     use super::super::codec::{Format, Payload};
     use super::super::forward::CameraPacket;
+    use super::super::track::Arrived;
     use super::*;
 
     fn source(publisher: u128) -> Source {
@@ -133,10 +134,10 @@ mod tests {
             extensions: None,
             payload: Bytes::from_static(b"x"),
         };
-        let (sent, _) = rewriter.rewrite(now, packet).expect("suits");
+        let sent = rewriter.rewrite(now, &Arrived { packet, take: 1, number: 1 << 16 }).expect("suits");
         let mut reporter = Reporter::new();
         reporter.count(100);
-        (reporter, rewriter, sent.header.timestamp)
+        (reporter, rewriter, sent.timestamp)
     }
 
     #[test]

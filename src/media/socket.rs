@@ -5,10 +5,10 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
-use rtc::shared::{TaggedBytesMut, TransportProtocol};
+use rtc::shared::TransportProtocol;
 
 use super::config::{MAX_DATAGRAM, MediaConfig, TcpLimits};
-use super::io::Sent;
+use super::io::{Batch, Sent};
 use super::paths::Path;
 
 /// The kernel may hand over several datagrams of one sender in one buffer (GRO).
@@ -27,8 +27,6 @@ pub(super) struct Socket {
     own: HashSet<IpAddr>,
     is_v6: bool,
     buffers: Vec<Vec<u8>>,
-    /// Datagrams on their way to being sent together.
-    together: Vec<u8>,
 }
 
 /// Binds the media port: UDP, and TCP under the same number where the configuration has it.
@@ -70,7 +68,6 @@ impl Socket {
             own: HashSet::new(),
             is_v6: bound.is_ipv6(),
             buffers: vec![vec![0; BUFFER]; BATCH_SIZE],
-            together: Vec::new(),
         })
     }
 
@@ -117,44 +114,28 @@ impl Socket {
     }
 
     /// Sends a batch as [`Io::send`](super::io::Io::send) has it.
-    pub(super) fn send(&mut self, batch: &[TaggedBytesMut]) -> Sent {
-        match batch {
-            [] => Sent::Done,
-            [one] => self.transmit(one, &one.message, None),
-            [first, ..] => {
-                let mut together = std::mem::take(&mut self.together);
-                together.clear();
-                batch.iter().for_each(|datagram| together.extend_from_slice(&datagram.message));
-                let sent = self.transmit(first, &together, Some(first.message.len()));
-                self.together = together;
-                if sent == Sent::Lost && self.at_once() == 1 {
-                    // The way out cannot part them after all, which is known only now.
-                    return self.send_one_by_one(batch);
-                }
-                sent
-            }
+    pub(super) fn send(&mut self, batch: Batch<'_>) -> Sent {
+        let sent = self.transmit(batch);
+        if sent == Sent::Lost && batch.count() > 1 && self.at_once() == 1 {
+            // The way out cannot part them after all, which is known only now. Some are sent, so one that the socket has no
+            // room for is lost here.
+            batch.datagrams().for_each(|datagram| _ = self.transmit(Batch::one(batch.path, datagram)));
+            return Sent::Done;
         }
+        sent
     }
 
-    /// A datagram the socket has no room for is lost here: some of the batch were sent.
-    fn send_one_by_one(&mut self, batch: &[TaggedBytesMut]) -> Sent {
-        for datagram in batch {
-            self.transmit(datagram, &datagram.message, None);
-        }
-        Sent::Done
-    }
-
-    fn transmit(&self, like: &TaggedBytesMut, contents: &[u8], segment_size: Option<usize>) -> Sent {
+    fn transmit(&self, batch: Batch<'_>) -> Sent {
         let map = |ip: IpAddr| match ip {
             IpAddr::V4(v4) if self.is_v6 => IpAddr::V6(v4.to_ipv6_mapped()),
             other => other,
         };
-        let (local, remote) = (like.transport.local_addr.ip(), like.transport.peer_addr);
+        let (local, remote) = (batch.path.local.ip(), batch.path.remote);
         let transmit = Transmit {
             destination: SocketAddr::new(map(remote.ip()), remote.port()),
             ecn: None,
-            contents,
-            segment_size,
+            contents: batch.bytes,
+            segment_size: (batch.count() > 1).then_some(batch.size),
             src_ip: self.own.contains(&local).then(|| map(local)),
         };
         match self.state.try_send(UdpSockRef::from(&self.io), &transmit) {

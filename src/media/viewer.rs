@@ -1,29 +1,30 @@
-//! A viewer's side of the relay: the queue of what it is to see, its numbering, and its repairs.
+//! A viewer's side of the relay: its streams, what protects them, and what it says of how they arrive.
 
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
 
 use super::build::BuiltStream;
-use super::cameras::SOUND;
 use super::estimate::{Estimate, Rate};
 use super::feedback::Feedback;
-use super::forward::{CameraPacket, Rewriter};
-use super::freezes::Freezes;
-use super::history::History;
 use super::keys::MasterKey;
 use super::protect::Protector;
-use super::queue::DropOldest;
-use super::sender_reports::{Reading, Reporter, Wall};
+use super::room::Room;
+use super::sender_reports::{Reading, Wall};
 use super::stats::PeerStats;
+use super::stream::Stream;
+use super::track::Tracks;
 
 pub(super) struct Viewer {
     streams: Vec<Stream>,
     /// `None` until DTLS is done.
     protector: Option<Protector>,
-    queue: DropOldest<(usize, CameraPacket)>,
+    /// Whether it has begun to read the robot's tracks.
+    reads: bool,
+    /// Packets of one stream that may wait.
+    queue_packets: usize,
+    dropped: u64,
     estimate: Estimate,
     rate: Rate,
     began_at: Instant,
@@ -43,46 +44,25 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// A viewer that nothing came from for so long had no network: it reports every second, and checks its path as often.
 const GONE_AFTER: Duration = Duration::from_secs(3);
 
-/// One of the robot's cameras, or its sound, as this viewer gets it.
-struct Stream {
-    slot: usize,
-    rewriter: Rewriter,
-    history: History,
-    reporter: Reporter,
-    freezes: Freezes,
-    /// As the viewer reported it last.
-    lost: u64,
-}
-
 /// What a viewer's feedback leads to.
 pub(super) enum Answered {
-    /// Packets to send again, protected, at once: they are late already.
-    Repairs(Vec<BytesMut>),
     /// A key frame is needed of the camera in this slot.
     KeyFrame(usize),
     /// What the viewer can be sent has become another.
     Limit,
-    /// It was about no stream of this viewer.
+    /// Nothing for others to do: packets that are to be sent again are [`Viewer::write`]'s.
     Nothing,
 }
 
 impl Viewer {
     pub(super) fn new(now: Instant, streams: Vec<BuiltStream>, queue_packets: usize) -> Self {
-        let streams = streams
-            .into_iter()
-            .map(|built| Stream {
-                slot: built.slot,
-                rewriter: Rewriter::new(built.ssrc.unwrap_or_default(), built.payloads, built.extensions),
-                history: History::new(built.rtx_ssrc),
-                reporter: Reporter::new(),
-                freezes: Freezes::default(),
-                lost: 0,
-            })
-            .collect();
+        let streams = streams.into_iter().map(Stream::new).collect();
         Self {
             streams,
             protector: None,
-            queue: DropOldest::new(queue_packets),
+            reads: false,
+            queue_packets: queue_packets.max(1),
+            dropped: 0,
             estimate: Estimate::default(),
             rate: Rate::new(now),
             began_at: now,
@@ -93,13 +73,6 @@ impl Viewer {
             loss_permille: 0,
             round_trip: None,
             round_trips: (Duration::ZERO, 0),
-        }
-    }
-
-    /// Takes a packet of the robot's camera in that slot. A viewer that asked for fewer cameras ignores the others.
-    pub(super) fn offer(&mut self, slot: usize, packet: CameraPacket) {
-        if let Some(stream) = self.streams.iter().position(|stream| stream.slot == slot) {
-            self.queue.push((stream, packet));
         }
     }
 
@@ -142,27 +115,32 @@ impl Viewer {
         self.protector.is_some()
     }
 
-    /// The next packet to send, rewritten, remembered and protected; written into `room`.
-    pub(super) fn next(&mut self, now: Instant, room: &mut BytesMut) -> Option<BytesMut> {
-        let protector = self.protector.as_mut()?;
-        while let Some((stream, packet)) = self.queue.pop() {
-            let Some(stream) = self.streams.get_mut(stream) else { continue };
-            let Some((packet, rtx)) = stream.rewriter.rewrite(now, packet) else { continue };
-            let Some(protected) = protector.protect(room, &packet) else { continue };
-            // Sound is not repaired.
-            if stream.slot != SOUND {
-                stream.history.remember(now, &packet, rtx);
-                // The marker ends a frame (RFC 6184, 5.1; RFC 7741, 4.1).
-                if packet.header.marker {
-                    stream.freezes.frame(now, packet.header.timestamp);
-                }
-            }
-            stream.reporter.count(packet.payload.len());
-            self.reports_at.get_or_insert(now);
-            self.rate.add(now, packet.payload.len());
-            return Some(protected);
+    /// Writes what is to leave next, repairs first: they are late already. How many those are. What came before the viewer
+    /// was connected is not for it, and of what waits for too long the oldest is dropped.
+    pub(super) fn write(&mut self, now: Instant, tracks: &Tracks, room: &mut Room) -> usize {
+        let Some(protector) = self.protector.as_mut().filter(|_| self.reads) else { return 0 };
+        let (mut repairs, mut octets) = (0, 0);
+        for stream in &mut self.streams {
+            let Some(track) = tracks.get(stream.slot) else { continue };
+            repairs += stream.repair(now, track, protector, room);
+            self.dropped += stream.keep(track, self.queue_packets);
+            octets += stream.write(now, track, protector, room);
         }
-        None
+        self.retransmitted += repairs as u64;
+        if octets > 0 {
+            self.reports_at.get_or_insert(now);
+            self.rate.add(now, octets);
+        }
+        repairs
+    }
+
+    /// Begins to read the robot's tracks, where it may and has not: with what comes next.
+    pub(super) fn begin(&mut self, tracks: &Tracks) {
+        if self.protector.is_some() && !std::mem::replace(&mut self.reads, true) {
+            for stream in &mut self.streams {
+                tracks.get(stream.slot).into_iter().for_each(|track| stream.begin(track));
+            }
+        }
     }
 
     pub(super) fn answer(&mut self, now: Instant, feedback: Feedback) -> Answered {
@@ -175,7 +153,10 @@ impl Viewer {
                 self.keyframe_requests += 1;
                 Answered::KeyFrame(slot)
             }
-            Feedback::Again { ssrc, lost } => self.repair(now, ssrc, &lost),
+            Feedback::Again { ssrc, lost } => {
+                self.stream(ssrc).into_iter().for_each(|stream| stream.ask(&lost));
+                Answered::Nothing
+            }
             Feedback::Receives { bps } => {
                 self.estimate.heard(bps, self.rate.bps(now));
                 self.limit_after(limit)
@@ -185,16 +166,6 @@ impl Viewer {
                 self.limit_after(limit)
             }
         }
-    }
-
-    fn repair(&mut self, now: Instant, ssrc: u32, lost: &[u16]) -> Answered {
-        let stream = self.streams.iter_mut().find(|stream| stream.rewriter.ssrc() == ssrc);
-        let (Some(stream), Some(protector)) = (stream, &mut self.protector) else { return Answered::Nothing };
-        let again = lost.iter().filter_map(|lost| stream.history.again(now, *lost));
-        let repairs: Vec<_> =
-            again.filter_map(|packet| protector.protect(&mut BytesMut::new(), &packet)).collect();
-        self.retransmitted += repairs.len() as u64;
-        Answered::Repairs(repairs)
     }
 
     fn reported(&mut self, now: Instant, report: &ReceptionReport) {
@@ -243,16 +214,164 @@ impl Viewer {
         if self.limit() == before { Answered::Nothing } else { Answered::Limit }
     }
 
-    pub(super) fn has_waiting(&self) -> bool {
-        !self.queue.is_empty()
+    pub(super) fn is_waiting(&self, tracks: &Tracks) -> bool {
+        let waits = |stream: &Stream| tracks.get(stream.slot).is_some_and(|track| stream.is_waiting(track));
+        self.reads && self.streams.iter().any(waits)
     }
 
     /// Drops all that waits.
-    pub(super) fn clear(&mut self) {
-        self.queue.clear();
+    pub(super) fn clear(&mut self, tracks: &Tracks) {
+        if self.reads {
+            let streams = self.streams.iter_mut();
+            self.dropped +=
+                streams.filter_map(|stream| Some(stream.skip(tracks.get(stream.slot)?))).sum::<u64>();
+        }
     }
 
     pub(super) fn dropped(&self) -> u64 {
-        self.queue.dropped
+        self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use curfew_domain::PeerId;
+    use uuid::Uuid;
+
+    use super::super::codec::{Format, Kind, Payload};
+    use super::super::forward::{CameraPacket, Source};
+    use super::super::keys::Profile;
+    use super::super::paths::Path;
+    use super::*;
+
+    const SSRC: u32 = 7;
+    const RTX_SSRC: u32 = 8;
+
+    /// A viewer that may fall behind by so many packets, and its robot's tracks.
+    struct Watched {
+        viewer: Viewer,
+        tracks: Tracks,
+        now: Instant,
+        filmed: u16,
+    }
+
+    fn watched(queue_packets: usize) -> Watched {
+        let payload = Payload { payload_type: 100, rtx: Some(101), format: Format::Vp8 };
+        let stream = BuiltStream {
+            kind: Kind::Video,
+            name: None,
+            slot: 0,
+            payloads: vec![payload],
+            ssrc: Some(SSRC),
+            rtx_ssrc: Some(RTX_SSRC),
+            remb: false,
+            extensions: Vec::new(),
+        };
+        let now = Instant::now();
+        let viewer = Viewer::new(now, vec![stream], queue_packets);
+        Watched { viewer, tracks: Tracks::new(queue_packets), now, filmed: 0 }
+    }
+
+    impl Watched {
+        fn connect(&mut self) {
+            let master = MasterKey { profile: Profile::Gcm, key: [1; 16], salt: [2; 14] };
+            assert!(self.viewer.protect_with(&master));
+            self.viewer.begin(&self.tracks);
+        }
+
+        fn film(&mut self, packets: u16) {
+            for _ in 0..packets {
+                let packet = CameraPacket {
+                    source: Source { publisher: PeerId::from(Uuid::from_u128(1)), ssrc: 9 },
+                    format: Format::Vp8,
+                    sequence_number: self.filmed,
+                    timestamp: 0,
+                    marker: false,
+                    extensions: None,
+                    payload: Bytes::from_static(&[0; 100]),
+                };
+                self.tracks.push(0, packet);
+                self.filmed = self.filmed.wrapping_add(1);
+            }
+        }
+
+        /// What leaves: the SSRCs and sequence numbers.
+        fn sent(&mut self) -> Vec<(u32, u16)> {
+            let address = std::net::SocketAddr::from(([192, 0, 2, 1], 9));
+            let protocol = rtc::shared::TransportProtocol::UDP;
+            let path = Path { protocol, local: address, remote: address };
+            let (mut room, mut sent) = (Room::default(), Vec::new());
+            while self.viewer.is_waiting(&self.tracks) {
+                room.clear();
+                self.viewer.write(self.now, &self.tracks, &mut room);
+                for datagram in room.batches(path, 8).flat_map(|batch| batch.datagrams()) {
+                    let header: [u8; 12] = datagram[..12].try_into().expect("a header");
+                    let [_, _, high, low, _, _, _, _, ssrc @ ..] = header;
+                    sent.push((u32::from_be_bytes(ssrc), u16::from_be_bytes([high, low])));
+                }
+            }
+            sent
+        }
+
+        fn lose(&mut self, lost: impl IntoIterator<Item = u16>) {
+            let lost = lost.into_iter().collect();
+            let _ = self.viewer.answer(self.now, Feedback::Again { ssrc: SSRC, lost });
+        }
+    }
+
+    #[test]
+    fn what_came_before_a_viewer_was_connected_is_not_for_it() {
+        let mut watched = watched(512);
+        watched.film(10);
+        assert_eq!(watched.sent(), []);
+        watched.connect();
+        assert_eq!(watched.sent(), []);
+        watched.film(100);
+        let first = watched.sent();
+        assert!(first.len() == 100 && first.iter().all(|(ssrc, _)| *ssrc == SSRC));
+        watched.lose([first[0].1.wrapping_sub(1), first[0].1.wrapping_sub(5), first[99].1.wrapping_add(1)]);
+        assert_eq!(watched.sent(), [], "neither what came before nor what never came is sent again");
+        assert_eq!(watched.viewer.dropped(), 0);
+    }
+
+    #[test]
+    fn of_what_waits_too_long_the_oldest_is_dropped() {
+        for limit in [4, 2_000] {
+            let mut watched = watched(limit);
+            watched.connect();
+            watched.film(3_000);
+            let kept = watched.sent();
+            assert_eq!((kept.len(), watched.viewer.dropped()), (limit, 3_000 - limit as u64));
+            watched.film(2);
+            watched.viewer.clear(&watched.tracks);
+            assert_eq!((watched.sent().len(), watched.viewer.dropped()), (0, 3_002 - limit as u64));
+        }
+    }
+
+    #[test]
+    fn what_is_reported_lost_leaves_first_and_under_a_number_of_its_own() {
+        let mut watched = watched(512);
+        watched.connect();
+        let mut repairs = Vec::new();
+        // Far enough for the sequence numbers to begin anew.
+        for _ in 0..200 {
+            watched.film(400);
+            let sent = watched.sent();
+            let lost: Vec<u16> = sent.iter().skip(300).map(|(_, sequence)| *sequence).collect();
+            watched.lose(lost.clone());
+            watched.film(1);
+            let again = watched.sent();
+            assert_eq!(again.len(), lost.len() + 1);
+            assert_eq!(again.last(), Some(&(SSRC, sent[399].1.wrapping_add(1))));
+            repairs.extend(
+                again.into_iter().filter(|(ssrc, _)| *ssrc == RTX_SSRC).map(|(_, sequence)| sequence),
+            );
+            watched.lose(lost);
+            assert_eq!(watched.sent(), [], "the first copies may be under way");
+        }
+        assert_eq!(repairs.len(), 20_000);
+        assert!(repairs.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)));
+        assert_eq!(watched.viewer.stats(None).retransmitted, 20_000);
     }
 }

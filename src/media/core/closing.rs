@@ -58,8 +58,9 @@ impl Core {
 
     /// Closes a peer: nothing but what says so leaves for it from here on.
     pub(in crate::media) fn close(&mut self, id: PeerId, closing: Option<&str>) -> Option<PeerReport> {
-        let mut peer = self.remove(id)?;
-        peer.shut();
+        let peer = self.peers.get_mut(&id)?;
+        peer.shut(self.robots.tracks(peer.kind.robot()));
+        let peer = self.remove(id)?;
         let report = peer.report();
         self.stats.dropped_queue += report.dropped.saturating_sub(peer.gate.refused);
         self.stats.refused_by_gate += peer.gate.refused;

@@ -1,19 +1,9 @@
 //! What passes between a robot's peer and its viewers' peers: packets one way, wishes and limits the other.
 
 use super::super::publisher::Limit;
-use super::{CameraPacket, Now, Peer, Reading, Role, write_rtcp};
+use super::{Now, Peer, Reading, Role, write_rtcp};
 
 impl Peer {
-    /// A packet of the viewer's robot. Before the viewer is connected there is nothing to send it with.
-    pub(in crate::media) fn offer(&mut self, slot: usize, packet: CameraPacket) {
-        let connected = self.is_connected();
-        if let Role::Viewer(viewer) = &mut self.role
-            && connected
-        {
-            viewer.offer(slot, packet);
-        }
-    }
-
     /// Asks the robot's camera for a key frame.
     pub(in crate::media) fn want_keyframe(&mut self, slot: usize) {
         if let Role::Publisher(publisher) = &mut self.role {

@@ -5,10 +5,9 @@ use std::io::{self, Read as _, Write as _};
 use std::time::Duration;
 
 use mio::net::TcpStream;
-use rtc::shared::TaggedBytesMut;
 use rustix::net::sockopt;
 
-use super::super::io::Sent;
+use super::super::io::{Batch, Sent};
 use super::super::paths::Path;
 use super::framing::{self, Deframer};
 
@@ -62,7 +61,7 @@ impl Connection {
     /// with the next that is sent, so it passes the gate as well; those after it are dropped and counted in `dropped`.
     pub(super) fn send(
         &mut self,
-        batch: &[TaggedBytesMut],
+        batch: Batch<'_>,
         frames: &mut Vec<u8>,
         dropped: &mut u64,
     ) -> io::Result<Sent> {
@@ -74,8 +73,8 @@ impl Connection {
             }
         }
         frames.clear();
-        for datagram in batch {
-            if !framing::append(frames, &datagram.message) {
+        for datagram in batch.datagrams() {
+            if !framing::append(frames, datagram) {
                 return Ok(Sent::Lost);
             }
         }
@@ -84,12 +83,12 @@ impl Connection {
             return Ok(Sent::Waiting);
         }
         let mut end = 0;
-        for datagram in batch {
+        for datagram in batch.datagrams() {
             if end >= written {
                 *dropped += 1;
                 continue;
             }
-            end += framing::HEADER + datagram.message.len();
+            end += framing::HEADER + datagram.len();
             self.rest.extend_from_slice(frames.get(written..end).unwrap_or_default());
         }
         Ok(Sent::Done)
@@ -115,9 +114,6 @@ fn write(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
 mod tests {
     use std::io::Read as _;
     use std::net::{Ipv4Addr, TcpListener};
-    use std::time::Instant;
-
-    use bytes::BytesMut;
 
     use super::*;
 
@@ -133,12 +129,13 @@ mod tests {
         (Connection::new(TcpStream::from_std(near), path).expect("a connection"), far)
     }
 
-    fn datagrams(path: Path, number: u16) -> Vec<TaggedBytesMut> {
-        let message =
-            |n: u16| BytesMut::from(&[&(number + n).to_be_bytes()[..], &[0x80; 1_100]].concat()[..]);
-        let tagged =
-            |n| TaggedBytesMut { now: Instant::now(), transport: path.transport(), message: message(n) };
-        (0..4).map(tagged).collect()
+    /// Four datagrams.
+    fn datagrams(number: u16) -> Vec<u8> {
+        (0..4).flat_map(|n| [&(number + n).to_be_bytes()[..], &[0x80; 1_100]].concat()).collect()
+    }
+
+    fn batch(path: Path, bytes: &[u8]) -> Batch<'_> {
+        Batch { path, bytes, size: 1_102 }
     }
 
     #[test]
@@ -146,7 +143,7 @@ mod tests {
         let (mut near, mut far) = pair();
         let (mut frames, mut dropped, mut number) = (Vec::new(), 0, 0);
         let mut send = |near: &mut Connection, number: u16| {
-            near.send(&datagrams(near.path, number), &mut frames, &mut dropped).expect("it lasts")
+            near.send(batch(near.path, &datagrams(number)), &mut frames, &mut dropped).expect("it lasts")
         };
         while send(&mut near, number) == Sent::Done {
             number += 4;
@@ -175,9 +172,9 @@ mod tests {
     fn dropping_a_connection_takes_back_what_the_kernel_holds() {
         let (mut near, mut far) = pair();
         let (mut frames, mut dropped) = (Vec::new(), 0);
-        while near.send(&datagrams(near.path, 0), &mut frames, &mut dropped).expect("it lasts") == Sent::Done
-        {
-        }
+        while near.send(batch(near.path, &datagrams(0)), &mut frames, &mut dropped).expect("it lasts")
+            == Sent::Done
+        {}
         drop(near);
         let error = far.read_to_end(&mut Vec::new()).expect_err("it is reset, not finished");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);

@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
-use rtc::shared::{TaggedBytesMut, TransportProtocol};
+use rtc::shared::TransportProtocol;
 
 use super::config::TcpLimits;
-use super::io::Sent;
+use super::io::{Batch, Sent};
 use super::paths::Path;
 use super::socket::counts_as;
 use super::stats::MediaStats;
@@ -36,11 +36,6 @@ const MAX_READS: usize = 16;
 const BUFFER: usize = 16 * 1024;
 /// When the system has no descriptor left, accepting is tried again after so long.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
-
-/// Whether a batch goes over TCP; all of it goes one way.
-pub(super) fn is_for(batch: &[TaggedBytesMut]) -> bool {
-    batch.first().is_some_and(|first| first.transport.transport_protocol == TransportProtocol::TCP)
-}
 
 pub(super) struct Tcp {
     listener: TcpListener,
@@ -200,8 +195,8 @@ impl Tcp {
     }
 
     /// Sends as [`Io::send`](super::io::Io::send) has it, but that of several some may be dropped for want of room.
-    pub(super) fn send(&mut self, batch: &[TaggedBytesMut]) -> Sent {
-        let to = batch.first().and_then(|first| self.by_remote.get(&first.transport.peer_addr)).copied();
+    pub(super) fn send(&mut self, batch: Batch<'_>) -> Sent {
+        let to = self.by_remote.get(&batch.path.remote).copied();
         let Some((id, connection)) = to.and_then(|id| Some((id, self.connections.get_mut(&id)?))) else {
             return Sent::Lost;
         };

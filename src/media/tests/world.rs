@@ -10,14 +10,14 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use rtc::rtp_transceiver::rtp_sender::RTCRtpCodec;
 use rtc::sansio::Protocol as _;
-use rtc::shared::{TaggedBytesMut, TransportProtocol};
+use rtc::shared::TransportProtocol;
 use uuid::Uuid;
 
 use super::super::build::Builder;
 use super::super::config::MediaConfig;
 use super::super::core::Core;
 use super::super::gate::Class;
-use super::super::io::{Io, Sent};
+use super::super::io::{Batch, Io, Sent};
 use super::super::paths::Path;
 use super::super::types::{Answer, MediaError, MediaEvent, Now, PeerKind, PeerSpec};
 use super::client::{Client, h264};
@@ -88,7 +88,7 @@ struct Flight {
 #[derive(Default)]
 pub(super) struct Wire {
     now: BootInstant,
-    out: Vec<TaggedBytesMut>,
+    out: Vec<(Path, Vec<u8>)>,
     /// Far ends whose connections were reset, and when.
     pub(super) reset: BTreeMap<SocketAddr, BootInstant>,
     /// (when, to whom, what) of everything sent.
@@ -106,18 +106,17 @@ impl Io for Wire {
         8
     }
 
-    fn send(&mut self, batch: &[TaggedBytesMut]) -> Sent {
-        for datagram in batch {
-            let to = datagram.transport.peer_addr;
+    fn send(&mut self, batch: Batch<'_>) -> Sent {
+        let to = batch.path.remote;
+        for datagram in batch.datagrams() {
             if self.blocked.contains(&to) {
                 return Sent::Blocked;
             }
-            let TaggedBytesMut { now, transport, message } = datagram;
-            if transport.transport_protocol == TransportProtocol::TCP && self.reset.contains_key(&to) {
+            if batch.path.protocol == TransportProtocol::TCP && self.reset.contains_key(&to) {
                 return Sent::Lost;
             }
-            self.log.push((self.now, to, Class::of(message)));
-            self.out.push(TaggedBytesMut { now: *now, transport: *transport, message: message.clone() });
+            self.log.push((self.now, to, Class::of(datagram)));
+            self.out.push((batch.path, datagram.to_vec()));
         }
         Sent::Done
     }
@@ -315,30 +314,20 @@ impl World {
         let outside: Vec<SocketAddr> = self.clients.keys().map(|n| self.outside(*n)).collect();
         for (client, from) in self.clients.values_mut().zip(outside) {
             client.poll();
-            while let Some(mut datagram) = client.connection.poll_write() {
-                datagram.transport.local_addr = from;
-                out.push(datagram);
+            while let Some(datagram) = client.connection.poll_write() {
+                out.push((Path { local: from, ..Path::of(&datagram.transport) }, datagram.message.to_vec()));
             }
         }
-        for TaggedBytesMut { transport, message, .. } in out {
-            let (from, to) = (transport.local_addr, transport.peer_addr);
-            let protocol = transport.transport_protocol;
+        for (Path { protocol, local: from, remote: to }, bytes) in out {
             // Losing handshakes makes tests slow and shows nothing that media does not.
-            let lost = Class::of(&message) == Class::Media && self.rng.random_bool(self.weather.loss);
+            let lost = Class::of(&bytes) == Class::Media && self.rng.random_bool(self.weather.loss);
             if lost || self.weather.blackout {
                 continue;
             }
             let jitter = self.weather.jitter.mul_f64(self.rng.random());
             let at = self.elapsed + self.weather.delay + jitter;
             self.flights += 1;
-            self.in_flight.push(Reverse(Flight {
-                at,
-                number: self.flights,
-                protocol,
-                from,
-                to,
-                bytes: message.to_vec(),
-            }));
+            self.in_flight.push(Reverse(Flight { at, number: self.flights, protocol, from, to, bytes }));
         }
     }
 
