@@ -211,6 +211,9 @@ async fn reported(shell: Arc<Shell>, event: MediaEvent) {
 async fn closed(shell: &Arc<Shell>, report: &PeerReport, why: ClosedWhy) {
     match report.kind {
         PeerKind::Publisher { robot } => {
+            if why == ClosedWhy::Deadline {
+                shell.pause(ending::RECORD_AFTER).await;
+            }
             let (cause, due_at) = match why {
                 ClosedWhy::Deadline => (Cause::WindowClosed, shell.clock.wall_at(report.deadline)),
                 ClosedWhy::Replaced => (Cause::Replaced, shell.clock.wall()),

@@ -17,8 +17,9 @@ use super::shell::Shell;
 use crate::media::{ClosedWhy, PeerReport};
 use crate::protocol::ServerMessage;
 
-/// How long after a window's end its recording begins.
-const RECORD_AFTER: Duration = Duration::from_millis(25);
+/// How long after a window's end its recording begins: windows tend to end together, and the bookkeeping of some must not keep
+/// others from hearing of theirs.
+pub(super) const RECORD_AFTER: Duration = Duration::from_millis(25);
 
 /// A room that was cut and whose end is to be recorded.
 pub(crate) struct Cut {
@@ -72,7 +73,7 @@ pub(crate) async fn finish(shell: Arc<Shell>, cut: Cut) {
     let Cut { room, place, end, by, reason_hash, message } = cut;
     let mut reports = shell.media.close_room(room, Some(message.to_text().into())).await;
     if end.cause == Cause::WindowClosed {
-        // Windows tend to end together: first everybody's notice and every peer's last packet, then the bookkeeping.
+        // First everybody's notice and every peer's last packet.
         shell.pause(RECORD_AFTER).await;
     }
     rooms_changed(&shell, place.robot, Some(end.cause));
