@@ -66,17 +66,17 @@ test('a tab that slept goes on when it wakes, and shows nothing of a session tha
   await page.goto(`${demo.facts.url}/#/watch/${booked.id}`);
   await expect(live(page)).toBeVisible();
   const browser = await context.newCDPSession(page);
-  const sleep = () => browser.send('Page.setWebLifecycleState', { state: 'frozen' });
+  const freeze = () => browser.send('Page.setWebLifecycleState', { state: 'frozen' });
   const wake = () => browser.send('Page.setWebLifecycleState', { state: 'active' });
 
-  await sleep();
+  await freeze();
   const extended = new Date(Date.now() + 900_000).toISOString();
   await admin.ask(`/admin/bookings/${booked.id}/extend`, { ends_at: extended, reason: 'It may take longer.' });
   await wake();
   await expect(page.locator('curfew-viewer').getByText(/^Session extended: .* It may take longer\.$/)).toBeVisible();
   await expect(live(page)).toBeVisible();
 
-  await sleep();
+  await freeze();
   await admin.ask(`/admin/bookings/${booked.id}/terminate`, { reason: 'The lab closes.' });
   await wake();
   const viewer = page.locator('curfew-viewer');
