@@ -60,6 +60,7 @@ fn room_of(recorded: &Recorded) -> Option<RoomId> {
         ) => Some(*room_id),
         Fact::Booking(
             BookingEvent::ExtensionRequested { change, .. }
+            | BookingEvent::ExtensionRefused { change, .. }
             | BookingEvent::SessionExtended { change, .. }
             | BookingEvent::SessionShortened { change, .. },
         ) => Some(change.room_id),

@@ -147,6 +147,20 @@ mod tests {
     }
 
     #[test]
+    fn so_many_are_remembered_and_those_beyond_are_not_recorded() {
+        let folded = Folded::default();
+        let key = |number: u128| (None, AccountId::from(Uuid::from_u128(number)), Reason::BadToken);
+        let (wall, boot) =
+            (DateTime::from_timestamp(1_800_000_000, 0).expect("in range"), BootInstant::from_nanos(0));
+        for number in 0..10_000 {
+            assert!(folded.add(key(number), wall, boot));
+        }
+        assert!(!folded.add(key(10_000), wall, boot), "beyond");
+        assert_eq!(folded.due(boot.saturating_add(FOLD), false), vec![], "nothing is counted of it either");
+        assert!(folded.add(key(10_000), wall, boot), "after a quiet minute there is room");
+    }
+
+    #[test]
     fn what_a_full_disk_refused_is_recorded_with_the_next() {
         let folded = Folded::default();
         let key = (None, AccountId::from(Uuid::nil()), Reason::BadToken);

@@ -142,14 +142,6 @@ impl Lab {
         Ok(())
     }
 
-    /// Waits until the read models hold all of the log.
-    ///
-    /// # Errors
-    /// `Unavailable` where that takes too long.
-    pub async fn up_to_date(&self) -> Answer<()> {
-        self.shell.up_to_date().await
-    }
-
     /// The rules that the configuration or `curfew demo` sets.
     pub async fn set_initial_rules(&self, rules: LabRules) -> Answer<()> {
         let command = LabCommand::SetInitialRules { rules: Box::new(rules) };

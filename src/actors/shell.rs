@@ -239,16 +239,10 @@ impl Shell {
         }
     }
 
-    /// Waits until the read models hold all of the log, for what must not be decided on less.
+    /// Waits until the read models hold the log up to `position`, for what must not be decided on less.
     ///
     /// # Errors
     /// `Unavailable` where that takes too long.
-    pub(crate) async fn up_to_date(&self) -> Answer<()> {
-        let head = *self.log.head().borrow();
-        self.up_to(head).await
-    }
-
-    /// As [`Self::up_to_date`], for the log up to `position`.
     pub(crate) async fn up_to(&self, position: u64) -> Answer<()> {
         match tokio::time::timeout(self.config.patience / 2, self.projector.caught_up(position)).await {
             Ok(caught_up) => Ok(caught_up?),

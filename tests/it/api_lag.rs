@@ -5,7 +5,7 @@ use curfew::protocol::millis;
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
 
-use crate::support::TestApp;
+use crate::support::{PASSWORD, TestApp};
 
 #[tokio::test]
 async fn what_was_decided_is_answered_while_the_read_models_stand_still() {
@@ -37,6 +37,27 @@ async fn what_was_decided_is_answered_while_the_read_models_stand_still() {
     let role = json!({"role": "auditor"});
     let changed = admin.client.send("PATCH", &format!("/admin/users/{}", guest.id()), Some(role)).await;
     assert_eq!((changed.status, changed.text("role")), (200, "auditor"), "{changed:?}");
+
+    sqlx::query("ROLLBACK").execute(&mut lock).await.expect("unlocked");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn there_is_one_first_admin_while_the_read_models_stand_still() {
+    let app = TestApp::start().await;
+    let file = app.config.data.join("projections.db");
+    let mut lock = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.expect("opens");
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut lock).await.expect("locked");
+
+    let redeem = async |email: &str| {
+        let link = app.app.core.accounts().first_admin_link().await.expect("a link");
+        let token = link.url.rsplit('/').next().expect("a token").to_owned();
+        let body = json!({"token": token, "name": "Ada", "email": email, "password": PASSWORD});
+        app.anyone().post("/auth/redeem", body).await
+    };
+    let first = redeem("ada@lab.example").await;
+    assert_eq!((first.status, &first.body["user"]["role"]), (200, &json!("admin")), "{first:?}");
+    assert_eq!(redeem("eve@lab.example").await.refusal(), (401, "bad_token"), "there is one");
 
     sqlx::query("ROLLBACK").execute(&mut lock).await.expect("unlocked");
     app.stop().await;

@@ -2,22 +2,15 @@
 
 use std::time::Duration;
 
-use curfew_domain::{Fact, MediaMode, Reason, RobotEvent, RobotId, RoomEvent};
+use curfew_domain::{Fact, Reason, RobotEvent, RobotId, RoomEvent};
 use futures_util::future::join_all;
 
-use super::world::World;
-use crate::actors::{Answer, NewRobot};
+use super::world::{World, rover};
+use crate::actors::Answer;
 
 async fn register(world: &World, slug: &str) -> Answer<RobotId> {
-    let new = NewRobot {
-        slug: slug.into(),
-        name: slug.into(),
-        robot_type: "rover".into(),
-        cameras: vec!["front".into()],
-        media: MediaMode::Relay,
-    };
     // As a request does: on a task of its own.
-    let (lab, admin) = (world.lab.clone(), world.admin);
+    let (lab, admin, new) = (world.lab.clone(), world.admin, rover(slug));
     tokio::spawn(async move { lab.register_robot(&admin, new).await }).await.expect("no panic")
 }
 

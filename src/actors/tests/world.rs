@@ -173,14 +173,7 @@ impl World {
     }
 
     pub(super) async fn robot(&self, slug: &str) -> RobotId {
-        let new = NewRobot {
-            slug: slug.into(),
-            name: slug.into(),
-            robot_type: "rover".into(),
-            cameras: vec!["front".into()],
-            media: MediaMode::Relay,
-        };
-        self.lab.register_robot(&self.admin, new).await.expect("a robot")
+        self.lab.register_robot(&self.admin, rover(slug)).await.expect("a robot")
     }
 
     /// Gives the robot a credential and connects it.
@@ -271,6 +264,16 @@ impl World {
             }
         };
         tokio::time::timeout(PATIENCE, waiting).await.expect("the booking came to this");
+    }
+}
+
+pub(super) fn rover(slug: &str) -> NewRobot {
+    NewRobot {
+        slug: slug.into(),
+        name: slug.into(),
+        robot_type: "rover".into(),
+        cameras: vec!["front".into()],
+        media: MediaMode::Relay,
     }
 }
 
