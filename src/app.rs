@@ -137,6 +137,7 @@ impl Core {
             clock: Arc::clone(&clock),
             config: ActorsConfig {
                 connections_per_account: config.limits.connections_per_account,
+                patience: config.sessions.answer_within(),
                 confirm_clock: config.sessions.confirm_clock,
                 ..ActorsConfig::default()
             },

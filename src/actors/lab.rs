@@ -42,7 +42,7 @@ pub struct NewBooking {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Booked {
     pub id: BookingId,
-    /// False when nothing was decided within two seconds: the booking stands as requested.
+    /// False when nothing was decided in time: the booking stands as requested.
     pub decided: bool,
 }
 

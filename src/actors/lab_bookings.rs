@@ -19,8 +19,8 @@ use super::refusal::{Answer, Refused};
 use super::shell::Shell;
 
 impl Lab {
-    /// Asks for a window, and waits up to two seconds for the decision and, when the window has begun already, for its room
-    /// to open. What was decided shows in the read models when this returns.
+    /// Asks for a window, and waits for the decision and, when the window has begun already, for its room to open, as long
+    /// as a caller has patience. What was decided shows in the read models when this returns.
     ///
     /// # Errors
     /// The rule that the window breaks, or why account or robot refuse it.
@@ -91,7 +91,7 @@ impl Lab {
     }
 
     /// Ends a booking on an admin's word: a running session is cut before anything is recorded. `Recorded(false)` when the
-    /// log took more than two seconds; it will be recorded all the same.
+    /// log took too long; it will be recorded all the same.
     pub async fn terminate(&self, principal: &Principal, id: BookingId, reason: &str) -> Answer<Recorded> {
         let (by, reason) = self.admin_because(principal, reason).await?;
         let booking = self.shell.known_booking(id).await?;

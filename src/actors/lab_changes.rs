@@ -17,8 +17,8 @@ use super::room::{RoomSide, end_moved};
 use super::shell::Shell;
 
 impl Lab {
-    /// Asks for a later end of the caller's own booking, and waits up to two seconds for the decision. `Recorded(false)` when
-    /// nothing was decided by then.
+    /// Asks for a later end of the caller's own booking, and waits for the decision as long as a caller has patience.
+    /// `Recorded(false)` when nothing was decided by then.
     ///
     /// # Errors
     /// The rule or the booking that is in the way, and until when there is none.

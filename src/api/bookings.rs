@@ -23,7 +23,7 @@ pub(super) fn routes() -> Vec<Route> {
             .gives::<Booking>(StatusCode::ACCEPTED)
             .repeatable(),
         Route::new(Method::GET, "/bookings", Access::Any, list)
-            .about("The bookings that one holds or is a guest of; for admins and auditors, everybody's. With `live`, those that run or are to come")
+            .about("The bookings that one holds or is a guest of; for admins, everybody's. With `live`, those that run or are to come")
             .lists::<Booking>()
             .query::<bool>("live", false),
         Route::new(Method::GET, "/my-bookings", Access::Any, list_own)
@@ -71,7 +71,7 @@ async fn create(call: Call) -> Answer {
     if let Some(reason) = booking.rejected() {
         return Err(Problem::new(reason));
     }
-    let status = if booked.decided { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+    let status = if booking.is_undecided() { StatusCode::ACCEPTED } else { StatusCode::CREATED };
     let mut response = with_status(status, &shown(&call, booking).await?);
     if let Ok(location) = HeaderValue::from_str(&format!("/bookings/{}", booked.id)) {
         response.headers_mut().insert(LOCATION, location);
@@ -105,7 +105,7 @@ fn time_of_day(field: &str, text: &str) -> Result<NaiveTime, Problem> {
 }
 
 async fn list(call: Call) -> Answer {
-    let owner = if call.reads_all() { None } else { Some(call.account()?) };
+    let owner = if call.is_admin() { None } else { Some(call.account()?) };
     page(&call, owner).await
 }
 
@@ -130,7 +130,7 @@ async fn page(call: &Call, owner: Option<AccountId>) -> Answer {
 async fn read(call: Call) -> Answer {
     let booking = load(&call, call.id(0, "booking")?).await?;
     let own = call.account().is_ok_and(|account| booking.concerns(account));
-    if own || call.reads_all() {
+    if own || call.is_admin() {
         Ok(ok(&shown(&call, booking).await?))
     } else {
         Err(Problem::new(Reason::NotYourBooking))
@@ -156,12 +156,14 @@ struct Extend {
     ends_at: DateTime<Utc>,
 }
 
-/// 202 with the booking as it is when nothing was decided within two seconds.
+/// 202 with the booking as it is when nothing was decided in time.
 async fn extend(call: Call) -> Answer {
     let (id, Extend { ends_at }): (BookingId, _) = (call.id(0, "booking")?, call.json()?);
-    let Recorded(decided) = call.api.lab.extend(&call.principal()?, id, ends_at.trunc_subsecs(3)).await?;
-    let status = if decided { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok(with_status(status, &current(&call, id).await?))
+    let ends_at = ends_at.trunc_subsecs(3);
+    let Recorded(decided) = call.api.lab.extend(&call.principal()?, id, ends_at).await?;
+    let booking = load(&call, id).await?;
+    let status = if decided || booking.ends_at() == ends_at { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(with_status(status, &shown(&call, booking).await?))
 }
 
 /// A booking as its aggregate has it. What was just decided is in there, however far behind the read models are.

@@ -1,7 +1,5 @@
 //! What anybody may know: whether the server works, and how a client reaches media.
 
-use std::time::Duration;
-
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -24,9 +22,6 @@ pub(super) fn routes() -> Vec<Route> {
             .gives::<WebrtcConfig>(StatusCode::OK),
     ]
 }
-
-/// How long a part may take to answer before it counts as failing.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(JsonSchema, Serialize)]
 struct Health {
@@ -55,7 +50,7 @@ async fn health(call: Call) -> Answer {
     if api.projector.progress().borrow().fault.is_some() {
         return Err(Problem::unavailable("The read models cannot be written: their disk may be full."));
     }
-    let media = tokio::time::timeout(PATIENCE, api.media.stats());
+    let media = tokio::time::timeout(api.patience, api.media.stats());
     media.await.map_err(|_| Problem::unavailable("The media port does not answer.")).map(drop)?;
     let lab = api.lab.health();
     if lab.clock_behind {

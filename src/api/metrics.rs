@@ -25,8 +25,6 @@ use crate::api::route::{Access, Answer, Route};
 use crate::media::MediaStats;
 use crate::store::Meters as LogMeters;
 
-/// How long the media thread may take to say its numbers.
-const PATIENCE: Duration = Duration::from_secs(2);
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 pub(super) fn routes() -> Vec<Route> {
@@ -144,7 +142,7 @@ async fn snapshot(api: &Api) -> Registry {
     );
     now.gauge("workflow_lag_events", "Events that no workflow has answered yet", lag(lab.answered));
     now.gauge("clock_behind", "1 while the clock is behind the log", u64::from(lab.clock_behind));
-    match tokio::time::timeout(PATIENCE, api.media.stats()).await {
+    match tokio::time::timeout(api.patience, api.media.stats()).await {
         Ok(stats) => media(&mut now, &stats),
         Err(_) => tracing::warn!("the media thread gave no numbers"),
     }

@@ -70,6 +70,8 @@ pub struct Api {
     registration: bool,
     body_bytes: usize,
     body_timeout: Duration,
+    /// How long a part may take to answer before it counts as failing.
+    patience: Duration,
     /// Whether this server itself speaks TLS.
     is_tls: bool,
     /// What links for people begin with.
@@ -123,6 +125,7 @@ impl Api {
             registration: config.registration,
             body_bytes: config.limits.body_bytes,
             body_timeout: config.limits.body_timeout(),
+            patience: config.sessions.answer_within(),
             is_tls: config.tls.files().is_some(),
             allowed_origins: own_origin.into_iter().chain(config.allowed_origins.clone()).collect(),
             base_url: parts.base_url,

@@ -60,11 +60,6 @@ impl Call {
         matches!(self.who, Some(Principal::Account { role: Role::Admin, .. } | Principal::System))
     }
 
-    /// Whether whoever asks may read what belongs to others.
-    pub(super) fn reads_all(&self) -> bool {
-        self.is_admin() || matches!(self.who, Some(Principal::Account { role: Role::Auditor, .. }))
-    }
-
     pub(super) fn param(&self, index: usize) -> &str {
         self.params.0.get(index).map_or("", String::as_str)
     }

@@ -192,6 +192,9 @@ impl Table {
             return Found::Nothing;
         }
         let mut methods: Vec<_> = fitting.iter().map(|(route, _)| route.method.as_str()).collect();
+        if methods.contains(&Method::GET.as_str()) {
+            methods.push(Method::HEAD.as_str());
+        }
         methods.sort_unstable();
         methods.dedup();
         Found::OtherMethods(methods.join(", "))
@@ -270,8 +273,8 @@ mod tests {
             (Method::GET, "/bookings/", "nothing"),
             (Method::GET, "/bookings/7/guests/8", "nothing"),
             (Method::HEAD, "/bookings", "/bookings []"),
-            (Method::PUT, "/bookings", "GET, POST"),
-            (Method::PUT, "/bookings/7", "DELETE, GET"),
+            (Method::PUT, "/bookings", "GET, HEAD, POST"),
+            (Method::PUT, "/bookings/7", "DELETE, GET, HEAD"),
             (Method::GET, "/", "nothing"),
         ];
         for (method, path, expected) in cases {

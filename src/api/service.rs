@@ -63,9 +63,9 @@ impl Service {
     {
         let via = request.extensions().get::<Via>().copied();
         let trusted = matches!(via, Some(Via::Network(peer)) if self.proxies.trust(peer));
-        let trace = Trace::begin(&request, trusted, &self.clock);
+        let trace = Trace::begin(&request, trusted, &self.metrics, &self.clock);
         let mut response = correlation::within(trace.id, self.answer(request)).await?;
-        trace.end(&mut response, &self.metrics, &self.clock);
+        trace.end(&mut response);
         Ok(response)
     }
 

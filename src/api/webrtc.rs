@@ -20,7 +20,7 @@ pub(super) fn routes() -> Vec<Route> {
             .takes::<Offer>()
             .gives::<Answered>(StatusCode::OK),
         Route::new(Method::POST, "/webrtc/answer", Access::Any, answer)
-            .about("For robots in direct mode; with relayed media there is nothing to answer")
+            .about("Announced for media that does not pass through the server: answers `not_available` in this version")
             .takes::<AnswerBody>(),
         Route::new(Method::POST, "/webrtc/ice-candidate", Access::Any, ice_candidate)
             .about("Adds a candidate to one's own peer connection")
@@ -83,11 +83,17 @@ async fn offer(call: Call) -> Answer {
 #[derive(Deserialize, JsonSchema)]
 struct AnswerBody {
     peer_id: String,
+    #[serde(rename = "sdp")]
+    _sdp: String,
+    r#type: SdpType,
 }
 
 /// With media relayed the server never offers to a viewer, so there is nothing to answer.
 async fn answer(call: Call) -> Answer {
-    let AnswerBody { peer_id } = call.json()?;
+    let AnswerBody { peer_id, r#type, .. } = call.json()?;
+    if r#type != SdpType::Answer {
+        return Err(Problem::invalid("`type` has to be \"answer\"."));
+    }
     call.api.lab.candidates(&call.principal()?, peer(&peer_id)?)?;
     Err(Problem::because(Reason::NotAvailable, "The server answers offers itself; it takes no answer."))
 }

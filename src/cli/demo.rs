@@ -85,6 +85,8 @@ struct Record {
 
 pub(super) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let clock = SystemClock::shared();
+    // From the first moment on: a folder that nobody will go on with is not left behind.
+    let told = told_to_stop()?;
     let (folder, _temporary) = match &args.data {
         Some(folder) => (folder.clone(), None),
         None => {
@@ -94,7 +96,6 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
     let config = Config { listen: args.listen, data: folder.clone(), ..Config::default() };
     let app = App::start(with_media_port(config), Arc::clone(&clock)).await?;
-    let told = told_to_stop()?;
     let (stop, stopping) = watch::channel(false);
     let outcome = show(&args, &folder, &app, &clock, &stopping).await;
     let outcome = match outcome {
@@ -147,7 +148,10 @@ async fn furnish(folder: &Path) -> anyhow::Result<Record> {
     for (role, name, email) in PEOPLE {
         let password = random_password();
         let user = json!({ "name": name, "email": email, "password": password, "role": serde_json::to_value(role)? });
-        let user = lab.post("/admin/users", &user).await.context("cannot make the demo's people")?;
+        let user = lab.post("/admin/users", &user).await.context(
+            "cannot make the demo's people (a folder of `curfew serve`, or of a demo whose first start was cut off, will not do: \
+             give another --data)",
+        )?;
         let id = text(&user, "id")?;
         record.accounts.push(SignIn { role, id, email: email.to_owned(), password });
     }

@@ -150,8 +150,16 @@ impl Config {
         if self.tls.certificate.is_some() != self.tls.key.is_some() {
             return invalid("tls", "needs both `certificate` and `key`, or neither");
         }
-        if self.media.guard_ms > 1_000 {
-            return invalid("media.guard_ms", "is at most 1000");
+        let at_most = [
+            ("media.guard_ms", self.media.guard_ms, 1_000),
+            // Instants so far ahead could not be computed, nor so many permits held.
+            ("limits.password_hashes", self.limits.password_hashes as u64, 1_000),
+            ("limits.sign_ins_waiting", self.limits.sign_ins_waiting as u64, 1_000_000),
+            ("sessions.token_minutes", self.sessions.token_minutes, 366 * 24 * 60),
+            ("sessions.link_minutes", self.sessions.link_minutes, 366 * 24 * 60),
+        ];
+        if let Some((key, _, most)) = at_most.iter().find(|(_, value, most)| value > most) {
+            return invalid(key, &format!("is at most {most}"));
         }
         let positive = [
             ("media.queue_packets", self.media.queue_packets),
@@ -171,6 +179,7 @@ impl Config {
             ("limits.register_timeout_ms", clamp(self.limits.register_timeout_ms)),
             // A third of it is how often pings go out.
             ("limits.silence_timeout_ms", clamp(self.limits.silence_timeout_ms / 3)),
+            ("sessions.answer_ms", clamp(self.sessions.answer_ms)),
             ("sessions.token_minutes", clamp(self.sessions.token_minutes)),
             ("sessions.link_minutes", clamp(self.sessions.link_minutes)),
         ];

@@ -150,14 +150,28 @@ pub struct Sessions {
     pub token_minutes: u64,
     /// How long a one-time link may be used.
     pub link_minutes: u64,
+    /// How long a request waits to be decided, or recorded, before the answer is 202.
+    pub answer_ms: u64,
     /// How long a shutdown waits for requests that are being answered.
     pub drain_ms: u64,
     /// The wall clock is right although it is behind the log: sessions run without waiting for it to catch up.
     pub confirm_clock: bool,
 }
 
+impl Sessions {
+    pub fn answer_within(&self) -> Duration {
+        Duration::from_millis(self.answer_ms)
+    }
+}
+
 impl Default for Sessions {
     fn default() -> Self {
-        Self { token_minutes: 12 * 60, link_minutes: 15, drain_ms: 5_000, confirm_clock: false }
+        Self {
+            token_minutes: 12 * 60,
+            link_minutes: 15,
+            answer_ms: 2_000,
+            drain_ms: 5_000,
+            confirm_clock: false,
+        }
     }
 }

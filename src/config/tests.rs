@@ -69,6 +69,15 @@ fn errors_name_the_key() {
     refused("[media]\nadvertise = [\"0.0.0.0\"]", "`media.advertise`");
     refused("[tls]\nkey = \"key.pem\"", "`tls` needs both");
     refused("[limits]\nconnections = 0", "`limits.connections`");
+    let endless = i64::MAX;
+    for (section, key) in [
+        ("limits", "password_hashes"),
+        ("limits", "sign_ins_waiting"),
+        ("sessions", "token_minutes"),
+        ("sessions", "link_minutes"),
+    ] {
+        refused(&format!("[{section}]\n{key} = {endless}"), &format!("`{section}.{key}` is at most"));
+    }
 }
 
 #[test]

@@ -1,16 +1,28 @@
 //! Who may call what: every route denies by default.
 
+use std::collections::BTreeSet;
+
+use chrono::{TimeDelta, Utc};
+use curfew::protocol::millis;
 use curfew_domain::Role;
 use serde_json::json;
 
-use crate::support::TestApp;
+use crate::support::{Client, TestApp};
 
 const ID: &str = "0190a0b0-0000-7000-8000-000000000001";
 
 /// Routes by who may call them; `{id}` stands for an id that names nothing.
-const PUBLIC: [(&str, &str); 4] =
-    [("GET", "/health"), ("GET", "/config"), ("GET", "/openapi.json"), ("POST", "/auth/login")];
-const ANY: [(&str, &str); 21] = [
+const PUBLIC: [(&str, &str); 8] = [
+    ("GET", "/health"),
+    ("GET", "/config"),
+    ("GET", "/openapi.json"),
+    ("POST", "/auth/login"),
+    ("POST", "/auth/register"),
+    ("POST", "/auth/redeem"),
+    ("GET", "/socket.io/"),
+    ("POST", "/socket.io/"),
+];
+const ANY: [(&str, &str); 22] = [
     ("GET", "/auth/me"),
     ("POST", "/auth/password"),
     ("GET", "/webrtc/config"),
@@ -21,6 +33,7 @@ const ANY: [(&str, &str); 21] = [
     ("GET", "/bookings/{id}"),
     ("DELETE", "/bookings/{id}"),
     ("POST", "/bookings/{id}/guests"),
+    ("DELETE", "/bookings/{id}/guests/{id}"),
     ("POST", "/bookings/{id}/extend"),
     ("GET", "/bookings/available-slots"),
     ("GET", "/bookings/schedule"),
@@ -28,18 +41,18 @@ const ANY: [(&str, &str); 21] = [
     ("POST", "/webrtc/answer"),
     ("POST", "/webrtc/ice-candidate"),
     ("GET", "/webrtc/candidates/{id}"),
+    ("GET", "/webrtc/peers/{id}/stats"),
     ("DELETE", "/webrtc/peer/{id}"),
-    ("GET", "/videos/none"),
+    ("GET", "/videos/{id}"),
     ("POST", "/whep/{id}"),
-    ("GET", "/bookings/{id}"),
 ];
-const ADMIN: [(&str, &str); 22] = [
-    ("GET", "/metrics"),
+const ADMIN: [(&str, &str); 20] = [
     ("GET", "/admin/robots"),
     ("POST", "/admin/robots"),
     ("PATCH", "/admin/robots/{id}"),
     ("DELETE", "/admin/robots/{id}"),
     ("POST", "/admin/robots/{id}/credentials"),
+    ("DELETE", "/admin/robots/{id}/credentials/{id}"),
     ("POST", "/admin/robots/{id}/watch"),
     ("POST", "/admin/robots/{id}/maintenance"),
     ("DELETE", "/admin/robots/{id}/maintenance"),
@@ -54,22 +67,62 @@ const ADMIN: [(&str, &str); 22] = [
     ("POST", "/admin/users/{id}/reset-link"),
     ("GET", "/admin/rules"),
     ("PUT", "/admin/rules"),
-    ("DELETE", "/admin/robots/{id}/credentials/{id}"),
-    ("GET", "/admin/robots"),
 ];
-const AUDIT: [(&str, &str); 6] = [
+const MONITOR: [(&str, &str); 1] = [("GET", "/metrics")];
+const AUDIT: [(&str, &str); 8] = [
     ("GET", "/audit/events"),
     ("GET", "/audit/sessions"),
     ("GET", "/audit/sessions/{id}"),
     ("GET", "/audit/state"),
     ("GET", "/audit/checkpoint"),
+    ("GET", "/audit/proof/{id}"),
+    ("GET", "/audit/proof/{id}/{id}"),
     ("GET", "/audit/export"),
 ];
+const ROBOT: [(&str, &str); 1] = [("POST", "/whip/{id}")];
+
+/// All that want a token.
+fn closed() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    ANY.iter().chain(&ADMIN).chain(&MONITOR).chain(&AUDIT).chain(&ROBOT)
+}
+
+/// A pattern with `{id}` for every parameter.
+fn with_ids(pattern: &str) -> String {
+    let of = |part: &str| if part.starts_with('{') { "{id}".to_owned() } else { part.to_owned() };
+    pattern.split('/').map(of).collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test]
+async fn every_route_is_tried_and_described_with_who_may_call_it() {
+    let app = TestApp::start().await;
+    let description = app.anyone().get("/openapi.json").await.body;
+    let mut described = BTreeSet::new();
+    for (path, operations) in description["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            let access = operation["x-access"].as_str().expect("text").to_owned();
+            assert!(described.insert((access, method.to_uppercase(), with_ids(path))), "{method} {path}");
+        }
+    }
+    let lists: [(&str, &[(&str, &str)]); 6] = [
+        ("public", &PUBLIC),
+        ("viewers and admins; auditors where it only reads", &ANY),
+        ("admins", &ADMIN),
+        ("admins, and configured addresses", &MONITOR),
+        ("auditors and admins", &AUDIT),
+        ("the robot, with its credential", &ROBOT),
+    ];
+    let tried = lists.iter().flat_map(|(access, routes)| {
+        let routes = routes.iter();
+        routes.map(|(method, path)| ((*access).to_owned(), (*method).to_owned(), (*path).to_owned()))
+    });
+    assert_eq!(tried.collect::<BTreeSet<_>>(), described);
+    app.stop().await;
+}
 
 #[tokio::test]
 async fn without_a_valid_token_nothing_answers_but_what_is_public() {
     let app = TestApp::start().await;
-    for (method, path) in ANY.iter().chain(&ADMIN).chain(&AUDIT) {
+    for (method, path) in closed() {
         let path = path.replace("{id}", ID);
         let nobody = app.anyone().send(method, &path, None).await;
         assert_eq!(nobody.refusal(), (401, "bad_token"), "{method} {path}");
@@ -88,17 +141,22 @@ async fn without_a_valid_token_nothing_answers_but_what_is_public() {
 #[tokio::test]
 async fn a_role_opens_its_own_routes_only() {
     let app = TestApp::start().await;
-    let admin = app.admin().await.client;
+    let admin = app.admin().await;
+    admin.robot("turtle", "turtlebot").await;
+    let issued = admin.client.post("/admin/robots/turtle/credentials", json!({})).await;
+    let robot = app.anyone().with_token(issued.text("token"));
+    let admin = admin.client;
     let viewer = app.viewer().await.client;
     let auditor = app.somebody(Role::Auditor).await.client;
     let denied = (403, "wrong_role");
-    for (method, path) in ANY.iter().chain(&ADMIN).chain(&AUDIT) {
+    for (method, path) in closed() {
         let is = |routes: &[(&str, &str)]| routes.contains(&(method, path));
         let path = path.replace("{id}", ID);
         let asked = [
-            ("admin", &admin, true),
+            ("admin", &admin, !is(&ROBOT)),
             ("viewer", &viewer, is(&ANY)),
             ("auditor", &auditor, is(&AUDIT) || (is(&ANY) && *method == "GET")),
+            ("robot", &robot, is(&ROBOT)),
         ];
         for (who, client, may) in asked {
             let reply = client.send(method, &path, Some(json!({}))).await;
@@ -113,44 +171,80 @@ async fn a_role_opens_its_own_routes_only() {
 }
 
 #[tokio::test]
-async fn what_is_announced_and_not_there_yet_says_so_to_those_who_may_call_it() {
+async fn auditors_see_nobodys_bookings_but_those_they_are_guests_of() {
     let app = TestApp::start().await;
-    let (admin, viewer) = (app.admin().await.client, app.viewer().await.client);
-    for (method, path) in AUDIT {
-        let reply = admin.send(method, &path.replace("{id}", ID), None).await;
-        assert_eq!(reply.refusal(), (422, "not_available"), "{path}");
+    let (admin, holder) = (app.admin().await, app.viewer().await);
+    let auditor = app.somebody(Role::Auditor).await;
+    admin.robot("turtle", "turtlebot").await;
+    let at = |minutes| millis::to_string(&(Utc::now() + TimeDelta::minutes(minutes)));
+    let body = json!({"robot_id": "turtle", "starts_at": at(60), "ends_at": at(90)});
+    let made = holder.client.post("/bookings", body).await;
+    let one = format!("/bookings/{}", made.text("id"));
+    for (who, count, expected) in [(&admin, 1, 200), (&holder, 1, 200), (&auditor, 0, 403)] {
+        let listed = who.client.get("/bookings").await;
+        assert_eq!((listed.status, listed.body["items"].as_array().map(Vec::len)), (200, Some(count)));
+        assert_eq!(who.client.get(&one).await.status, expected);
     }
-    assert_eq!(viewer.post("/whep/x", json!({})).await.refusal(), (422, "not_available"));
+    assert_eq!(auditor.client.get(&one).await.refusal(), (403, "not_your_booking"));
     app.stop().await;
 }
 
+/// After who asks and what they may, so that nobody learns more by a route that is not there yet.
 #[tokio::test]
-async fn a_robots_credential_opens_nothing_of_peoples() {
+async fn what_is_announced_and_not_there_yet_says_so_to_those_who_may_call_it() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     admin.robot("turtle", "turtlebot").await;
     let issued = admin.client.post("/admin/robots/turtle/credentials", json!({})).await;
     let robot = app.anyone().with_token(issued.text("token"));
-    for path in ["/robots", "/auth/me", "/admin/robots", "/audit/events"] {
-        assert_eq!(robot.get(path).await.refusal(), (403, "wrong_role"), "{path}");
+    let auditor = app.somebody(Role::Auditor).await.client;
+    let description = app.anyone().get("/openapi.json").await.body;
+    let mut announced = Vec::new();
+    for (path, operations) in description["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            if operation["summary"].as_str().is_some_and(|summary| summary.contains("`not_available`")) {
+                announced.push((method.to_uppercase(), with_ids(path)));
+                assert!(operation["responses"]["422"].is_object() && operation["responses"]["200"].is_null());
+            }
+        }
     }
-    assert_eq!(robot.post("/whip/turtle", json!({})).await.refusal(), (422, "not_available"));
-    let viewer = app.viewer().await.client;
-    assert_eq!(viewer.post("/whip/turtle", json!({})).await.refusal(), (403, "wrong_role"));
+    let expected: BTreeSet<_> = AUDIT
+        .iter()
+        .chain(&ROBOT)
+        .chain(&PUBLIC[6..])
+        .chain(&[("POST", "/whep/{id}"), ("POST", "/webrtc/answer")])
+        .collect();
+    assert_eq!(
+        announced.iter().map(|(method, path)| (method.as_str(), path.as_str())).collect::<BTreeSet<_>>(),
+        expected.into_iter().copied().collect()
+    );
+    for (method, path) in announced.iter().filter(|(_, path)| path != "/webrtc/answer") {
+        let route = (method.as_str(), path.as_str());
+        let clients: &[&Client] = match () {
+            () if AUDIT.contains(&route) => &[&admin.client, &auditor],
+            () if ROBOT.contains(&route) => &[&robot],
+            () if PUBLIC.contains(&route) => &[&app.anyone(), &auditor],
+            () => &[&admin.client],
+        };
+        for client in clients {
+            let path = path.replace("{id}", "turtle");
+            for (kind, body) in [("application/json", "{}"), ("application/sdp", "v=0\r\n")] {
+                let reply = client.send_raw(method, &path, kind, body.into()).await;
+                assert_eq!(reply.refusal(), (422, "not_available"), "{method} {path} {kind}");
+            }
+        }
+    }
     app.stop().await;
 }
 
 #[tokio::test]
-async fn what_is_announced_only_says_so() {
+async fn media_past_the_server_and_the_other_transport_are_announced_only() {
     let app = TestApp::start().await;
-    let (admin, viewer) = (app.admin().await, app.viewer().await.client);
+    let admin = app.admin().await;
     admin.robot("turtle", "turtlebot").await;
-    let offered = viewer.send_raw("POST", "/whep/turtle", "application/sdp", b"v=0\r\n".to_vec()).await;
-    assert_eq!(offered.refusal(), (422, "not_available"), "whatever kind of body it has");
-    for path in ["/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=3&transport=polling"] {
+    for path in ["/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=3&transport=websocket"] {
         assert_eq!(app.anyone().get(path).await.refusal(), (422, "not_available"), "{path}");
     }
-    assert_eq!(admin.client.get("/audit/proof/event/7").await.refusal(), (422, "not_available"));
     let direct = json!({"slug": "d", "name": "D", "type": "turtlebot", "media": "direct"});
     assert_eq!(admin.client.post("/admin/robots", direct).await.refusal(), (422, "not_available"));
     let direct = Some(json!({"media": "direct"}));

@@ -3,7 +3,7 @@
 use curfew_domain::Role;
 use serde_json::json;
 
-use crate::support::{PASSWORD, Reply, Signaling, TestApp};
+use crate::support::{PASSWORD, Person, Reply, Signaling, TestApp};
 
 #[tokio::test]
 async fn a_person_signs_in_and_is_who_they_are() {
@@ -136,6 +136,61 @@ async fn a_reset_link_sets_a_new_password() {
     let login = |password: &str| json!({"email": viewer.user.email, "password": password});
     assert_eq!(app.anyone().post("/auth/login", login(PASSWORD)).await.status, 401);
     assert_eq!(app.anyone().post("/auth/login", login("another password")).await.status, 200);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_to_come_back_later_still_has_the_link() {
+    let app = TestApp::start_with(|config| {
+        config.limits.password_hashes = 1;
+        config.limits.sign_ins_waiting = 0;
+    })
+    .await;
+    let mut links = Vec::new();
+    for _ in 0..6 {
+        let viewer = app.viewer().await;
+        links.push(app.app.core.accounts().reset_link(viewer.user.id).await.expect("a link").url);
+    }
+    let redeem = async |link: &String| {
+        let body = json!({"token": token_of(link), "password": "another password"});
+        app.anyone().post("/auth/redeem", body).await
+    };
+    let at_once = futures_util::future::join_all(links.iter().map(redeem)).await;
+    let is_busy = |reply: &Reply| reply.status == 429;
+    assert!(at_once.iter().any(is_busy), "one at a time is hashed: {at_once:?}");
+    for (link, first) in links.iter().zip(at_once) {
+        let mut reply = first;
+        while is_busy(&reply) {
+            reply = redeem(link).await;
+        }
+        assert_eq!(reply.status, 200, "{reply:?}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_that_is_refused_changes_nothing() {
+    let app = TestApp::start().await;
+    let (admin, viewer) = (app.admin().await, app.viewer().await);
+    let path = |person: &Person| format!("/admin/users/{}", person.id());
+    let cases = [
+        (&viewer, json!({"name": "X", "role": "auditor", "suspended": true}), (422, "reason_required")),
+        (
+            &viewer,
+            json!({"name": "X", "role": "auditor", "suspended": true, "reason": " "}),
+            (422, "reason_required"),
+        ),
+        (&viewer, json!({"name": " ", "role": "auditor"}), (422, "invalid")),
+        (&viewer, json!({"name": " ", "suspended": true, "reason": "left"}), (422, "invalid")),
+        (&admin, json!({"name": "X", "role": "viewer"}), (409, "conflict")),
+        (&admin, json!({"name": "X", "suspended": true, "reason": "left"}), (409, "conflict")),
+    ];
+    for (person, change, expected) in cases {
+        let refused = admin.client.send("PATCH", &path(person), Some(change.clone())).await;
+        assert_eq!(refused.refusal(), expected, "{change}");
+        let me = person.client.get("/auth/me").await;
+        assert_eq!(me.body, serde_json::to_value(&person.user).expect("JSON"), "{change}");
+    }
     app.stop().await;
 }
 

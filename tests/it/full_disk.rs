@@ -154,7 +154,8 @@ fn a_full_disk_refuses_what_gives_and_ends_what_runs_on_time() {
 
 async fn filled_while_sessions_run() {
     let (disk, logs) = (Disk::mount(8), tempfile::tempdir().expect("a folder"));
-    let lab = Lab::start(&disk.path().join("data"), logs.path(), &[]).await;
+    let patience = [("CURFEW_SESSIONS__ANSWER_MS", "5000")];
+    let lab = Lab::start(&disk.path().join("data"), logs.path(), &patience).await;
     let (robot, taken, spare) = (lab.robot("one").await, lab.robot("two").await, lab.robot("three").await);
     let (holder, other, third) =
         (lab.person("ada").await.0, lab.person("bob").await.0, lab.person("cy").await.0);

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::support::{Person, Signaling, TestApp};
 
 /// What a browser offers, as short as it may be, under this ufrag.
-fn offer(ufrag: &str) -> String {
+pub(crate) fn offer(ufrag: &str) -> String {
     format!(
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
          m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=recvonly\r\na=rtcp-mux\r\n\
@@ -21,7 +21,7 @@ fn offer(ufrag: &str) -> String {
 }
 
 /// Books the robot for five minutes that have begun.
-async fn book(person: &Person, robot: &Value) -> Value {
+pub(crate) async fn book(person: &Person, robot: &Value) -> Value {
     let starts_at = Utc::now() - TimeDelta::seconds(1);
     let body = json!({
         "robot_id": robot["id"], "starts_at": millis::to_string(&starts_at),

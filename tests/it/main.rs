@@ -18,6 +18,7 @@ mod api_openapi;
 mod api_robots;
 mod api_rules;
 mod api_tls;
+mod api_webrtc;
 mod clock_step;
 mod command_line;
 mod crash;

@@ -95,6 +95,8 @@ fn spawn(data: &Path, logs: &Path, settings: &[(&str, &str)]) -> Child {
         .env_clear()
         .env("CURFEW_MEDIA__LISTEN", "127.0.0.1:0")
         .env("CURFEW_LOG", "info")
+        // However slow the machine, what is asked for is decided before it is answered.
+        .env("CURFEW_SESSIONS__ANSWER_MS", "60000")
         .envs(settings.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -250,13 +250,13 @@ impl Accounts {
             return Err(Problem::invalid("The old password is wrong."));
         }
         self.attempts.succeeded(None, &person.email, now);
-        self.set_password(id, new).await?;
+        let password_hash = self.passwords.hash(new).await?;
+        self.set_password(id, password_hash).await?;
         self.signed_in(id).await
     }
 
-    async fn set_password(&self, id: AccountId, password: String) -> Result<(), Problem> {
-        let hash = self.passwords.hash(password).await?;
-        self.people.set_password_hash(id, hash).await?;
+    async fn set_password(&self, id: AccountId, password_hash: String) -> Result<(), Problem> {
+        self.people.set_password_hash(id, password_hash).await?;
         self.links.revoke(id).await?;
         self.lab.record_password_changed(id, id).await?;
         self.roster.sign_out(id, SignOut::PasswordChanged);
@@ -320,9 +320,11 @@ impl Accounts {
             let new = NewAccount { name, email, password, role: Role::Admin };
             self.create_first_admin(&hash, new).await?.id
         } else {
+            // Hashed first: who has to wait for their turn at that still has the link.
+            let password_hash = self.passwords.hash(password).await?;
             let link = self.links.take(&hash, now).await?.ok_or_else(used_up)?;
             let id = link.account.ok_or_else(used_up)?;
-            self.set_password(id, password).await?;
+            self.set_password(id, password_hash).await?;
             id
         };
         self.signed_in(id).await

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NewAccount, OneTimeLink};
-use crate::actors::Principal;
+use crate::actors::{Principal, Recorded};
 use crate::api::admin::recorded;
 use crate::api::dto::{NotRecorded, User};
 use crate::api::error::Problem;
@@ -17,6 +17,7 @@ use crate::api::listener::Via;
 use crate::api::request::{Call, Page, ok, with_status};
 use crate::api::route::{Access, Answer, Route};
 use crate::protocol::millis;
+use crate::store::NewPerson;
 
 pub(in crate::api) fn routes() -> Vec<Route> {
     vec![
@@ -187,26 +188,31 @@ struct Update {
 async fn update(call: Call) -> Answer {
     let id: AccountId = call.id(0, "user")?;
     let Update { name, role, suspended, reason } = call.json()?;
-    let by = call.principal()?;
+    let (by, reason) = (call.principal()?, reason.unwrap_or_default());
     let (accounts, lab) = (&call.api.accounts, &call.api.lab);
-    accounts.user(id).await?;
-    if let Some(name) = name {
-        accounts.rename(id, &name).await?;
+    let user = accounts.user(id).await?;
+    // Looked at before anything is changed: a refusal leaves everything as it was.
+    if let Some(name) = &name {
+        NewPerson::check(name, &user.email)?;
+    }
+    if suspended == Some(true) && reason.trim().is_empty() {
+        return Err(Problem::new(Reason::ReasonRequired));
     }
     if let Some(role) = role {
         lab.change_role(&by, id, role).await?;
     }
-    match suspended {
-        Some(true) => {
-            let suspended = accounts.suspend(&by, id, reason.as_deref().unwrap_or_default()).await?;
-            if let Some(response) = recorded(suspended) {
-                return Ok(response);
-            }
-        }
-        Some(false) => lab.reinstate(&by, id).await?,
-        None => {}
+    let done = match suspended {
+        Some(true) => accounts.suspend(&by, id, &reason).await?,
+        Some(false) => lab.reinstate(&by, id).await.map(|()| Recorded(true))?,
+        None => Recorded(true),
+    };
+    if let Some(name) = name {
+        accounts.rename(id, &name).await?;
     }
-    Ok(ok(&accounts.user(id).await?))
+    match recorded(done) {
+        Some(response) => Ok(response),
+        None => Ok(ok(&accounts.user(id).await?)),
+    }
 }
 
 #[derive(JsonSchema, Serialize)]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
 use curfew_domain::booking::State;
 use curfew_domain::{AccountId, BookingId, Cause, Reason, RobotChoice, RobotId, RoomId, Window};
 use curfew_projections::{BookingRow, Status};
@@ -25,7 +26,7 @@ pub(in crate::api) struct Booking {
     span: Span,
     room_id: RoomId,
     status: Status,
-    /// What whoever asks is to this booking; null for admins and auditors who are neither.
+    /// What whoever asks is to this booking; null for admins who are neither.
     role: Option<Part>,
     /// Who invited whoever asks; null for all but guests.
     invited_by: Option<Member>,
@@ -70,6 +71,15 @@ pub(in crate::api) struct Facts {
 impl Facts {
     pub(in crate::api) const fn rejected(&self) -> Option<Reason> {
         self.rejected
+    }
+
+    /// Whether it stands as requested.
+    pub(in crate::api) fn is_undecided(&self) -> bool {
+        self.status == Status::Requested
+    }
+
+    pub(in crate::api) const fn ends_at(&self) -> DateTime<Utc> {
+        self.window.ends_at
     }
 
     pub(in crate::api) fn is_of(&self, account: AccountId) -> bool {

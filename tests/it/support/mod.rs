@@ -47,6 +47,8 @@ impl TestApp {
         let mut config = Config { data: folder.path().join("data"), ..Config::default() };
         config.listen = ([127, 0, 0, 1], 0).into();
         config.media.listen = ([127, 0, 0, 1], 0).into();
+        // However slow the machine, what is asked for is decided before it is answered.
+        config.sessions.answer_ms = 60_000;
         change(&mut config);
         let app = App::start(config.clone(), Arc::clone(&clock)).await.expect("the app starts");
         app.core.lab.set_initial_rules(LabRules::demo()).await.expect("the rules are set");
