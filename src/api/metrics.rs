@@ -170,6 +170,7 @@ fn media(now: &mut Snapshot, stats: &MediaStats) {
         ("keyframe_requests", "Key frames asked of robots", stats.keyframe_requests),
         ("datagrams_unknown", "Datagrams from nobody known", stats.dropped_unknown),
         ("datagrams_unproven", "Datagrams that claimed a peer and did not prove it", stats.dropped_unproven),
+        ("datagrams_excess", "Datagrams of peers past what a session has use for", stats.dropped_excess),
         ("media_tcp_turned_away", "TCP connections past a limit of the media port", stats.tcp_turned_away),
         ("datagrams_late", "Datagrams from peers whose time was over", stats.dropped_late),
         ("send_errors", "Datagrams that the socket would not take", stats.send_errors),

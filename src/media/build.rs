@@ -253,8 +253,8 @@ fn rtx_parameters(payload: &Payload, rtx: u8) -> RTCRtpCodecParameters {
 const MAX_NACKS: u16 = 5;
 
 /// A publisher is asked for what is lost and told what arrived; its sender reports come out, as does a viewer's feedback.
-/// Retransmissions to a viewer are made by `history.rs`, which knows the payload type of each packet, and the reports to it
-/// by `sender_reports.rs`, which knows the robot's clocks.
+/// Retransmissions to a viewer are made by `stream.rs` out of the robot's track, and the reports to it by `sender_reports.rs`, which
+/// knows the robot's clocks.
 fn interceptors(direction: Direction) -> Registry {
     match direction {
         Direction::Sends => Registry::new()

@@ -95,7 +95,11 @@ impl Core {
         if self.peers.contains_key(&spec.peer) {
             return Err(MediaError::Duplicate);
         }
-        if self.peers.len() >= self.config.max_peers {
+        // A robot that comes back takes its own place.
+        let place = usize::from(
+            matches!(spec.kind, PeerKind::Publisher { robot } if self.robots.publisher(robot).is_some()),
+        );
+        if self.peers.len() >= self.config.max_peers + place {
             return Err(MediaError::TooManyPeers { limit: self.config.max_peers });
         }
         if now.boot >= spec.deadline.saturating_sub(self.config.guard) {
@@ -151,11 +155,14 @@ impl Core {
         if path.protocol == TransportProtocol::TCP && !std::mem::replace(&mut peer.over_tcp, true) {
             self.cuts.insert(peer.gate.shuts_at(), id);
         }
-        if contain(|| peer.receive(now, path, bytes)).is_none() {
-            self.broke(id);
-            return false;
+        match contain(|| peer.receive(now, path, bytes)) {
+            Some(true) => self.activate(id),
+            Some(false) => self.stats.dropped_excess += 1,
+            None => {
+                self.broke(id);
+                return false;
+            }
         }
-        self.activate(id);
         true
     }
 
@@ -240,25 +247,27 @@ impl Core {
         }
         self.handle_happenings(now, id);
         let Some(peer) = self.peers.get_mut(&id) else { return false };
-        self.stats.keyframe_requests += peer.ask_robot(now) as u64;
         let mut counting = Counting { io, stats: &mut self.stats };
         let (happenings, room) = (&mut self.happenings, &mut self.room);
         let tracks = self.robots.tracks(peer.kind.robot());
-        let Some(blocked) = contain(|| peer.flush(now, &mut counting, tracks, room, happenings)) else {
+        let moved_on = contain(|| {
+            let asked = peer.ask_robot(now);
+            let blocked = peer.flush(now, &mut counting, tracks, room, happenings);
+            (asked, blocked, std::mem::take(&mut peer.fresh).then(|| peer.poll_timeout()))
+        });
+        let Some((asked, blocked, next)) = moved_on else {
             self.broke(id);
             return false;
         };
-        if std::mem::take(&mut peer.fresh) {
-            let next = peer.poll_timeout();
-            if peer.timer != next {
-                if let Some(at) = peer.timer {
-                    self.timers.remove(&(at, id));
-                }
-                if let Some(at) = next {
-                    self.timers.insert((at, id));
-                }
-                peer.timer = next;
+        self.stats.keyframe_requests += asked as u64;
+        if let Some(next) = next.filter(|next| peer.timer != *next) {
+            if let Some(at) = peer.timer {
+                self.timers.remove(&(at, id));
             }
+            if let Some(at) = next {
+                self.timers.insert((at, id));
+            }
+            peer.timer = next;
         }
         self.handle_happenings(now, id);
         blocked

@@ -29,6 +29,11 @@ impl Class {
     }
 }
 
+/// RFC 5761, 4: RTCP's packet types among the second bytes of media.
+pub(super) fn is_rtcp(datagram: &[u8]) -> bool {
+    datagram.get(1).is_some_and(|second| (192..=223).contains(second))
+}
+
 /// One peer's gate, with the account of what passed it.
 #[derive(Debug)]
 pub(super) struct Gate {

@@ -28,6 +28,7 @@ mod freezes;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod gate;
+mod guard;
 mod handle;
 mod io;
 mod keyframes;

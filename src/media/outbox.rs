@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use rtc::shared::TaggedBytesMut;
 
-use super::gate::{Class, Gate};
+use super::gate::{Class, Gate, is_rtcp};
 use super::io::{Batch, Io, Sent};
 use super::paths::Path;
 use super::room::Room;
@@ -110,11 +110,6 @@ fn send(
         Sent::Lost => {}
     }
     sent
-}
-
-/// RFC 5761, 4: RTCP's packet types among the second bytes.
-fn is_rtcp(datagram: &[u8]) -> bool {
-    datagram.get(1).is_some_and(|second| (192..=223).contains(second))
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use super::config::MediaConfig;
 use super::feedback;
 use super::forward::CameraPacket;
 use super::gate::{Class, Gate};
+use super::guard::Guard;
 use super::io::Io;
 use super::keys::Keys;
 use super::outbox::{Flushed, Outbox};
@@ -39,6 +40,8 @@ use super::viewer::{Answered, Viewer};
 /// DTLS datagrams kept until ICE is up: a client's first flight may overtake the check that selects the pair, and its
 /// retransmission would cost tens of milliseconds.
 const MAX_EARLY: usize = 8;
+/// Data channels that open in a connection's life: a page has two, and the library keeps each with its names.
+const MAX_CHANNELS: usize = 16;
 
 pub(super) struct Peer {
     pub(super) id: PeerId,
@@ -64,7 +67,10 @@ pub(super) struct Peer {
     connect_by: Option<Instant>,
     silence_timeout: Duration,
     paths: Paths,
+    guard: Guard,
     session: Session,
+    /// Data channels that were opened.
+    channels: usize,
     ice_up: bool,
     early: Vec<TaggedBytesMut>,
     outbox: Outbox,
@@ -127,7 +133,9 @@ impl Peer {
             connect_by: Some(now.mono + config.connect_timeout),
             silence_timeout: config.silence_timeout,
             paths: Paths::new(now.mono),
+            guard: Guard::default(),
             session: Session::new(built.session_channel),
+            channels: 0,
             ice_up: false,
             early: Vec::new(),
             outbox: Outbox::default(),
@@ -140,27 +148,37 @@ impl Peer {
         }
     }
 
-    /// Takes a datagram that the demux assigned to this peer. Malformed ones are dropped by the protocols.
-    pub(super) fn receive(&mut self, now: Now, path: Path, bytes: &[u8]) {
+    /// Takes a datagram that the demux assigned to this peer; whether its protocols get to see it, which drop malformed ones.
+    pub(super) fn receive(&mut self, now: Now, path: Path, bytes: &[u8]) -> bool {
+        let class = Class::of(bytes);
+        let is_connected = self.is_connected();
+        let admitted = match class {
+            Class::Media => self.guard.admits_media(bytes, matches!(self.role, Role::Viewer(_))),
+            Class::Dtls => self.guard.admits_dtls(bytes, is_connected),
+            Class::Stun | Class::Other => true,
+        };
+        if !admitted {
+            return false;
+        }
         if let Role::Viewer(viewer) = &mut self.role {
             self.is_back |= viewer.is_back(now.mono);
         }
-        let class = Class::of(bytes);
         let message = datagram(now.mono, path, BytesMut::from(bytes));
         if class == Class::Dtls && !self.ice_up {
             if self.early.len() < MAX_EARLY {
                 self.early.push(message);
             }
-            return;
+            return true;
         }
         if class == Class::Stun {
             self.paths.received(now.mono, path, bytes);
             if self.answer_check(&message) {
-                return;
+                return true;
             }
         }
         self.check_transport |= class == Class::Dtls;
         self.read(message);
+        true
     }
 
     fn read(&mut self, message: TaggedBytesMut) {
@@ -191,6 +209,11 @@ impl Peer {
                 }
                 RTCPeerConnectionEvent::OnDataChannel(RTCDataChannelEvent::OnOpen(id)) => {
                     self.session.opened(&mut self.connection, now.mono, id);
+                    self.channels += 1;
+                    if self.channels == MAX_CHANNELS + 1 {
+                        tracing::debug!(peer = %self.id, "it opens too many data channels");
+                        happenings.push(Happening::Ended(ClosedWhy::Failed));
+                    }
                 }
                 _ => {}
             }

@@ -29,6 +29,8 @@ pub struct MediaStats {
     pub dropped_unknown: u64,
     /// Datagrams that claimed a peer and did not prove it.
     pub dropped_unproven: u64,
+    /// Datagrams of peers past what a session has use for: their protocols did not get to see them.
+    pub dropped_excess: u64,
     /// Datagrams that came from peers whose time was over.
     pub dropped_late: u64,
     /// Media that a gate held back.

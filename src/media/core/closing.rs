@@ -7,7 +7,7 @@ use curfew_domain::{PeerId, RobotId, RoomId};
 
 use super::super::peer::Peer;
 use super::super::types::{ClosedWhy, MediaEvent, Now, PeerKind, PeerReport};
-use super::{Core, list};
+use super::{Core, contain};
 use crate::clock::BootInstant;
 
 impl Core {
@@ -33,17 +33,23 @@ impl Core {
     }
 
     pub(in crate::media) fn session_message(&mut self, now: Now, room: RoomId, text: &Arc<str>) {
-        for peer in self.peers.values_mut().filter(|peer| peer.kind.room() == Some(room)) {
-            peer.session_message(now, text);
-            list(&mut self.active, peer);
+        for id in self.of_room(room) {
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            match contain(|| peer.session_message(now, text)) {
+                Some(()) => self.activate(id),
+                None => self.broke(id),
+            }
         }
+    }
+
+    fn of_room(&self, room: RoomId) -> Vec<PeerId> {
+        let peers = self.peers.values();
+        peers.filter(|peer| peer.kind.room() == Some(room)).map(|peer| peer.id).collect()
     }
 
     /// Closes every viewer of a room, `closing` being the last text on its `session` channel.
     pub(in crate::media) fn close_room(&mut self, room: RoomId, closing: Option<&str>) -> Vec<PeerReport> {
-        let of_room: Vec<PeerId> =
-            self.peers.values().filter(|peer| peer.kind.room() == Some(room)).map(|peer| peer.id).collect();
-        of_room.into_iter().filter_map(|id| self.close(id, closing)).collect()
+        self.of_room(room).into_iter().filter_map(|id| self.close(id, closing)).collect()
     }
 
     pub(in crate::media) fn close_robot(&mut self, robot: RobotId) -> Option<PeerReport> {

@@ -6,6 +6,7 @@ mod client;
 mod deadline;
 mod ends;
 mod extensions;
+mod hostile;
 mod limits;
 mod loopback;
 mod offers;

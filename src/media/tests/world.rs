@@ -250,22 +250,50 @@ impl World {
     pub(super) fn negotiate_as(
         &mut self,
         n: u128,
-        mut client: Client,
+        client: Client,
         kind: PeerKind,
         deadline: BootInstant,
         edit: impl FnOnce(String) -> String,
     ) {
+        self.try_negotiate_as(n, client, kind, deadline, edit).expect("registered");
+    }
+
+    /// Negotiates with an hour before it, if the server lets it.
+    pub(super) fn try_negotiate(
+        &mut self,
+        n: u128,
+        client: Client,
+        kind: PeerKind,
+    ) -> Result<(), MediaError> {
+        self.try_negotiate_as(n, client, kind, self.in_future(HOUR), |offer| offer)
+    }
+
+    fn try_negotiate_as(
+        &mut self,
+        n: u128,
+        mut client: Client,
+        kind: PeerKind,
+        deadline: BootInstant,
+        edit: impl FnOnce(String) -> String,
+    ) -> Result<(), MediaError> {
         let now = self.now();
         let offer = edit(client.offer(now.mono));
         let decides = std::mem::take(&mut self.next_decides);
         let spec = PeerSpec { peer: peer(n), kind, deadline, decides };
         let built = self.builder.build(now.mono, spec, &offer).expect("answered");
         let answer = built.answer.clone();
-        self.core.register(now, built).expect("registered");
+        self.core.register(now, built)?;
         client.accept(now.mono, &answer.sdp);
         self.answers.insert(n, answer);
         self.clients.insert(n, client);
         self.settle();
+        Ok(())
+    }
+
+    /// Has a datagram come in as if the client had sent it, which whoever forges its address does.
+    pub(super) fn inject(&mut self, n: u128, bytes: &[u8]) {
+        let path = Path { protocol: TransportProtocol::UDP, local: server(), remote: self.outside(n) };
+        self.core.receive(self.now(), path, bytes);
     }
 
     /// Has a viewer restart ICE.
