@@ -39,7 +39,11 @@ struct AvailableSlots {
     /// Hours.
     max_session_duration: f64,
     /// Hours.
+    min_session_duration: f64,
+    /// Hours.
     slot_duration: f64,
+    /// How long before its start a window has to be booked, in hours; with 0, until its end.
+    lead_time: f64,
     zone: String,
 }
 
@@ -50,6 +54,8 @@ struct Slot {
     start_time: String,
     end_time: String,
     robot_type: String,
+    /// Which robots of the type are free then.
+    robot_ids: Vec<RobotId>,
     duration_hours: f64,
     #[serde(flatten)]
     span: Span,
@@ -73,25 +79,31 @@ async fn available_slots(call: Call) -> Answer {
         .into_iter()
         .filter(|robot| robot.robot_type == robot_type && !robot.retired)
         .collect();
-    let taken = taken(&call, &rules, date, date).await?;
+    // A buffer is a day at most: what is taken on the days beside may reach into this one.
+    let (before, after) = (date.pred_opt().unwrap_or(date), date.succ_opt().unwrap_or(date));
+    let taken = taken(&call, &rules, before, after).await?;
     let buffer = TimeDelta::seconds(rules.buffer_s.into());
-    let free = |window: &Window| {
-        let busy = |robot: &RobotRow| {
-            let has_slot = |row: &BookingRow| row.robot_id == Some(robot.robot_id);
-            robot.maintenance.is_some_and(|maintenance| maintenance.overlaps(window))
-                || taken.iter().any(|row| has_slot(row) && row.window.is_within(buffer, window))
-        };
-        robots.iter().any(|robot| !busy(robot))
+    let is_free = |robot: &RobotRow, window: &Window| {
+        let has_slot = |row: &BookingRow| row.robot_id == Some(robot.robot_id);
+        !robot.maintenance.is_some_and(|maintenance| maintenance.overlaps(window))
+            && !taken.iter().any(|row| has_slot(row) && row.window.is_within(buffer, window))
     };
-    let slots = rules.slots_on(date, call.api.clock.wall()).into_iter().filter(free);
-    let available_slots = slots.map(|window| slot(&rules, &robot_type, window)).collect();
+    let slot = |window: Window| {
+        let free = robots.iter().filter(|robot| is_free(robot, &window)).map(|robot| robot.robot_id);
+        let robot_ids: Vec<_> = free.collect();
+        (!robot_ids.is_empty()).then(|| slot(&rules, &robot_type, robot_ids, window))
+    };
+    let slots = rules.slots_on(date, call.api.clock.wall());
+    let available_slots = slots.into_iter().filter_map(slot).collect();
     Ok(ok(&AvailableSlots {
         date,
         robot_type: robot_type.clone(),
         available_slots,
         working_hours: working_hours(&rules, date),
         max_session_duration: hours(TimeDelta::minutes(rules.max_minutes.into())),
+        min_session_duration: hours(TimeDelta::minutes(rules.min_minutes.into())),
         slot_duration: hours(TimeDelta::minutes(rules.slot_minutes.into())),
+        lead_time: hours(TimeDelta::minutes(rules.lead_minutes.into())),
         zone: rules.zone.name().to_owned(),
     }))
 }
@@ -156,13 +168,14 @@ async fn taken(
     Ok(rows)
 }
 
-fn slot(rules: &LabRules, robot_type: &str, window: Window) -> Slot {
+fn slot(rules: &LabRules, robot_type: &str, robot_ids: Vec<RobotId>, window: Window) -> Slot {
     let local = |at: DateTime<Utc>| at.with_timezone(&rules.zone);
     Slot {
         date: local(window.starts_at).date_naive(),
         start_time: local(window.starts_at).format("%H:%M").to_string(),
         end_time: local(window.ends_at).format("%H:%M").to_string(),
         robot_type: robot_type.to_owned(),
+        robot_ids,
         duration_hours: hours(window.length()),
         span: window.into(),
     }

@@ -1,5 +1,7 @@
 //! The lab's rules over REST: what is offered by them is what can be booked, and what cannot be kept is refused by name.
 
+use std::collections::HashSet;
+
 use chrono::{Days, NaiveDate, TimeDelta, Utc};
 use serde_json::{Value, json};
 
@@ -59,6 +61,32 @@ async fn what_is_offered_can_be_booked_and_nothing_else_can() {
     }
 
     assert_eq!(offered, [3, 14, 0], "from {first} on");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_slot_names_the_robots_that_have_it_also_where_a_buffer_reaches_over_midnight() {
+    let app = TestApp::start().await;
+    let (admin, viewer) = (app.admin().await, app.viewer().await);
+    let (turtle, tortoise) =
+        (admin.robot("turtle", "turtlebot").await, admin.robot("tortoise", "turtlebot").await);
+    let rules = json!({"buffer_s": 1800, "min_minutes": 30, "lead_minutes": 90, "reason": "cleaning"});
+    assert_eq!(put(&admin.client, &rules).await.status, 200);
+    let date = Utc::now().date_naive() + Days::new(1);
+    let body = json!({"robot_id": "turtle", "date": date, "start_time": "23:00", "end_time": "00:00"});
+    assert_eq!(viewer.client.post("/bookings", body).await.status, 201);
+
+    let next = date + Days::new(1);
+    let slots = format!("/bookings/available-slots?date={next}&robot_type=turtlebot");
+    let offered = viewer.client.get(&slots).await.body;
+    assert_eq!((&offered["min_session_duration"], &offered["lead_time"]), (&json!(0.5), &json!(1.5)));
+    let robots = |slot: usize| {
+        let ids = offered["available_slots"][slot]["robot_ids"].as_array().expect("robots").clone();
+        ids.into_iter().map(|id| id.as_str().expect("an id").to_owned()).collect::<HashSet<_>>()
+    };
+    let id = |robot: &Value| robot["id"].as_str().expect("an id").to_owned();
+    assert_eq!(robots(0), HashSet::from([id(&tortoise)]), "the buffer after the turtle's is kept");
+    assert_eq!(robots(1), HashSet::from([id(&turtle), id(&tortoise)]));
     app.stop().await;
 }
 

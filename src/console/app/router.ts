@@ -52,7 +52,7 @@ export function isOpen(route: Route): boolean {
   return route.page === 'sign-in' || route.page === 'redeem';
 }
 
-/** The title of a page, as the tab and the screen reader say it. */
+/** The title of a page, in the tab as in its heading. */
 export const TITLES: Record<Route['page'], string> = {
   'sign-in': 'Sign in',
   redeem: 'Set your password',
@@ -61,9 +61,9 @@ export const TITLES: Record<Route['page'], string> = {
   bookings: 'My bookings',
   account: 'Your account',
   watch: 'Watch',
-  'admin-robots': 'Manage robots',
-  'admin-users': 'Manage people',
-  'admin-bookings': 'Manage sessions',
+  'admin-robots': 'Fleet',
+  'admin-users': 'People',
+  'admin-bookings': 'Sessions',
   'admin-rules': "The lab's rules",
   unknown: 'Not found',
 };

@@ -14,9 +14,10 @@ const CAUSES: Record<string, string> = {
   replaced: 'This session was taken over by another connection.',
 };
 
-/** @param role what whoever reads it was in the session, where that is known */
+/** @param role what whoever reads it was in the session, where that is known; administrators are in watches only */
 export function causeInWords(cause: string, role: string | null = null): string {
   if (cause === 'cancelled' && role === 'guest') return 'The booking was cancelled, or your invitation was taken back.';
+  if (cause === 'window_closed' && role === 'admin') return 'The time of this watch is over.';
   return CAUSES[cause] ?? `The session ended (${cause.replaceAll('_', ' ')}).`;
 }
 
@@ -36,6 +37,7 @@ const NEXT: Record<string, string> = {
 /** What to do after a session ended for this cause. */
 export function nextInWords(cause: string, role: string | null = null): string {
   if (cause === 'cancelled' && role === 'guest') return 'Ask whoever invited you, or book a time of your own.';
+  if (role === 'admin' && cause !== 'replaced') return 'Under Fleet you see how the robot is, and can watch it again.';
   return NEXT[cause] ?? 'See My bookings for what is still yours.';
 }
 

@@ -118,6 +118,10 @@ test('maintenance ends a running session, says so, and is ended again', async ({
   await expect(viewer.getByText('Its gripper is worn.')).toBeVisible();
   await expect(row(page, 'Arm 1').getByText('Maintenance', { exact: true })).toBeVisible();
   await expect(row(page, 'Arm 1')).toContainText(/until (tomorrow )?\d\d:\d\d/);
+  await watching.goto(`${demo.facts.url}/#/robots`);
+  const card = watching.getByRole('listitem').filter({ hasText: 'Arm 1' });
+  await expect(card.getByText('In maintenance')).toBeVisible();
+  await expect(card.getByText('Free now')).toHaveCount(0);
   await (await begin(page, 'Arm 1', 'End maintenance')).getByRole('button', { name: 'End maintenance' }).click();
   await expect(page.getByText('Arm 1 can be booked again.')).toBeVisible();
   await expect(row(page, 'Arm 1').getByText('Maintenance', { exact: true })).toBeHidden();
@@ -141,6 +145,23 @@ test('a suspended person is out at once, reads what to do, and comes back when r
   await expect(again.getByRole('heading', { name: 'Turtle 1' })).toBeVisible();
   await theirs.context().close();
   await again.context().close();
+});
+
+test('a link that is shown once is shown also to somebody who presses Esc too early', async ({ page }) => {
+  await newcomer(demo, 'Emil');
+  let release: (() => void) | undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  await page.route('**/reset-link', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await open(page, 'users');
+  const asking = await begin(page, 'Emil', 'Reset link');
+  await asking.getByRole('button', { name: 'Make the link' }).click();
+  await expect(asking.getByRole('button', { name: 'One moment…' })).toBeVisible();
+  await page.keyboard.press('Escape');
+  release?.();
+  await expect(page.locator('curfew-secret code')).toContainText('/#/redeem/');
 });
 
 test('a reset link sets a new password once', async ({ browser, page }) => {

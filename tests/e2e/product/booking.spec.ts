@@ -59,6 +59,18 @@ test('what somebody else took meanwhile is refused, with what to do next', async
   await expect(page.getByRole('alert').filter({ hasText: 'Choose another time or another robot.' })).toBeVisible();
 });
 
+test('an extension that is not decided yet is not told as done', async ({ browser }) => {
+  const holder = await person(demo, await newcomer(demo, 'Olga'));
+  const booked = await holder.ask('/bookings', { robot_id: demo.facts.robots[1]?.id, ...span(86_400_000, 90_000_000) });
+  const page = await elsewhere(browser, demo, holder, 'bookings');
+  // A server that takes more than two seconds answers so, with the booking as it is.
+  await page.route('**/extend', (route) => route.fulfill({ status: 202, json: booked }));
+  await page.getByRole('button', { name: /^Extend/ }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Extend' }).click();
+  await expect(page.getByText('The request is in. The new end shows here once it is decided.')).toBeVisible();
+  await page.context().close();
+});
+
 test('times are the lab’s in the calendar, and one’s own where that is said', async ({ browser }) => {
   const context = await browser.newContext({ timezoneId: 'Asia/Tokyo' });
   const page = await context.newPage();

@@ -1,5 +1,5 @@
 import { expect, test } from '@playwright/test';
-import { elsewhere, newcomer, person, signedIn } from '../support/console.js';
+import { elsewhere, lookAgain, newcomer, person, signedIn } from '../support/console.js';
 import { Demo } from '../support/demo.js';
 
 let demo: Demo;
@@ -43,6 +43,7 @@ test('a guest is invited, finds the session, watches it, is removed, and one who
   await other.getByRole('button', { name: 'Leave it' }).click();
   await expect(other.getByText('You left the booking of Turtle 1.')).toBeVisible();
   await expect(other.getByText('You have nothing booked.')).toBeVisible();
+  await lookAgain(page);
   await expect(card).not.toContainText('With');
   await other.context().close();
 });
@@ -55,4 +56,3 @@ test('an address without an account cannot be invited, and the holder reads what
   await page.getByRole('button', { name: 'Invite', exact: true }).click();
   await expect(page.getByRole('dialog').getByRole('alert')).toContainText(/no such person.* Check the address/);
 });
-

@@ -11,6 +11,9 @@ test.beforeAll(async () => {
 });
 test.afterAll(() => demo?.stop());
 
+// Each page is looked at for itself, and axe takes its time.
+test.describe.configure({ mode: 'parallel' });
+
 const WIDTHS = [360, 1280];
 
 /** Everything that axe knows, in light; in dark what colours can change. Of an open dialog, what lies behind it was seen before. */

@@ -7,7 +7,7 @@ import { selected, withoutUdp } from '../support/transport.js';
 
 let demo: Demo;
 test.beforeAll(async () => {
-  demo = await Demo.start(1);
+  demo = await Demo.start(5);
 });
 test.afterAll(() => demo?.stop());
 

@@ -59,6 +59,11 @@ export function span(fromMs: number, toMs: number, now = Date.now()): { starts_a
   return { starts_at: new Date(now + fromMs).toISOString(), ends_at: new Date(now + toMs).toISOString() };
 }
 
+/** Tells the page that it is looked at again: it then asks at once for what it would ask for some seconds later. */
+export async function lookAgain(page: Page): Promise<void> {
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+}
+
 /** Opens the watch page of a booking in the signed-in tab. */
 export async function openWatch(page: Page, booking: string): Promise<void> {
   await page.evaluate((id) => {

@@ -68,6 +68,22 @@ describe('the client', () => {
     expect(fetch.mock.calls.map(([route]) => String(route))).toEqual(['/admin/users?limit=1000', '/admin/users?limit=1000&after=a%26b']);
   });
 
+  it('makes nothing twice where the first answer was lost, and something else anew', async () => {
+    const replies: (() => Response | Promise<Response>)[] = [
+      () => Promise.reject(new TypeError('fetch failed')),
+      () => Response.json({ id: 'a' }),
+      () => Response.json({ id: 'b' }),
+    ];
+    const { client, fetch } = answering(() => replies.shift()!());
+    await failure(client.issueCredential('turtle'));
+    await client.issueCredential('turtle');
+    await client.issueCredential('turtle');
+    const [lost, again, another] = fetch.mock.calls.map(([, init]) => new Headers(init?.headers).get('idempotency-key'));
+    expect(lost).toMatch(/^[0-9a-f]{32}$/);
+    expect(again).toBe(lost);
+    expect(another).not.toBe(lost);
+  });
+
   it('escapes what it puts into an address', async () => {
     const { client, fetch } = answering(() => new Response(null, { status: 204 }));
     await client.cancel('../admin');

@@ -37,11 +37,15 @@ interface Ask {
   body?: unknown;
   /** Sent without a token, and a 401 is an answer about the body, not about who is signed in. */
   open?: boolean;
+  /** It makes something: asked again after its answer was lost, it makes no second one. */
+  creates?: boolean;
 }
 
 /** The REST interface, one method for each route that the console uses. Every failure is an `ApiError`. */
 export class Client {
   readonly #fetch: typeof fetch;
+  /** The keys of what was asked and is not answered, or was not heard, by what was asked. */
+  readonly #unanswered = new Map<string, string>();
 
   constructor(private readonly options: ClientOptions) {
     this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
@@ -67,13 +71,14 @@ export class Client {
   myBookings = () => this.#all<Booking>('/my-bookings');
   myLiveBookings = () => this.#all<Booking>('/my-bookings', { live: 'true' });
   booking = (id: string) => this.#ask<Booking>(`/bookings/${part(id)}`);
-  book = (body: NewBooking) => this.#ask<Booking>('/bookings', { body });
+  book = (body: NewBooking) => this.#ask<Booking>('/bookings', { body, creates: true });
   cancel = (id: string) => this.#ask<unknown>(`/bookings/${part(id)}`, { method: 'DELETE' });
   extend = (id: string, endsAt: string) =>
     this.#ask<Booking>(`/bookings/${part(id)}/extend`, { body: { ends_at: endsAt } });
   removeGuest = (id: string, account: string) =>
     this.#ask<unknown>(`/bookings/${part(id)}/guests/${part(account)}`, { method: 'DELETE' });
-  invite = (id: string, email: string) => this.#ask<Booking>(`/bookings/${part(id)}/guests`, { body: { email } });
+  invite = (id: string, email: string) => 
+    this.#ask<Booking>(`/bookings/${part(id)}/guests`, { body: { email }, creates: true });
   terminate = (id: string, reason: string) =>
     this.#ask<unknown>(`/admin/bookings/${part(id)}/terminate`, { body: { reason } });
   moveEnd = (id: string, which: 'extend' | 'shorten', endsAt: string, reason: string) =>
@@ -82,16 +87,17 @@ export class Client {
   webrtcConfig = () => this.#ask<WebRtcConfig>('/webrtc/config');
 
   adminRobots = () => this.#all<Robot>('/admin/robots');
-  addRobot = (body: NewRobot) => this.#ask<Robot>('/admin/robots', { body });
+  addRobot = (body: NewRobot) => this.#ask<Robot>('/admin/robots', { body, creates: true });
   updateRobot = (robot: string, body: Omit<NewRobot, 'slug'>) =>
     this.#ask<Robot>(`/admin/robots/${part(robot)}`, { method: 'PATCH', body });
   issueCredential = (robot: string) =>
-    this.#ask<IssuedCredential>(`/admin/robots/${part(robot)}/credentials`, { body: {} });
+    this.#ask<IssuedCredential>(`/admin/robots/${part(robot)}/credentials`, { body: {}, creates: true });
   revokeCredential = (robot: string, credential: string) =>
     this.#ask<unknown>(`/admin/robots/${part(robot)}/credentials/${part(credential)}`, { method: 'DELETE' });
   retireRobot = (robot: string, reason: string) =>
     this.#ask<unknown>(`/admin/robots/${part(robot)}`, { method: 'DELETE', body: { reason } });
-  watch = (robot: string, reason: string) => this.#ask<Watch>(`/admin/robots/${part(robot)}/watch`, { body: { reason } });
+  watch = (robot: string, reason: string) =>
+    this.#ask<Watch>(`/admin/robots/${part(robot)}/watch`, { body: { reason }, creates: true });
   maintain = (robot: string, body: { ends_at?: string; reason: string }) =>
     this.#ask<unknown>(`/admin/robots/${part(robot)}/maintenance`, { body });
   endMaintenance = (robot: string) =>
@@ -104,10 +110,11 @@ export class Client {
   changeRules = (rules: LabRules, reason: string) =>
     this.#ask<LabRules>('/admin/rules', { method: 'PUT', body: reason === '' ? rules : { ...rules, reason } });
   adminUsers = () => this.#all<User>('/admin/users');
-  addUser = (body: NewUser) => this.#ask<User>('/admin/users', { body });
+  addUser = (body: NewUser) => this.#ask<User>('/admin/users', { body, creates: true });
   updateUser = (id: string, body: { role?: Role; suspended?: boolean; reason?: string }) =>
     this.#ask<User>(`/admin/users/${part(id)}`, { method: 'PATCH', body });
-  resetLink = (id: string) => this.#ask<OneTimeLink>(`/admin/users/${part(id)}/reset-link`, { body: {} });
+  resetLink = (id: string) =>
+    this.#ask<OneTimeLink>(`/admin/users/${part(id)}/reset-link`, { body: {}, creates: true });
 
   /** A whole list, however many pages the server has of it. */
   async #all<Item>(route: string, which: Record<string, string> = {}): Promise<Item[]> {
@@ -125,27 +132,41 @@ export class Client {
     const headers = new Headers({ accept: 'application/json' });
     const token = this.options.token();
     if (!ask.open && token !== null) headers.set('authorization', `Bearer ${token}`);
-    if (ask.body !== undefined) headers.set('content-type', 'application/json');
+    const body = ask.body === undefined ? undefined : JSON.stringify(ask.body);
+    if (body !== undefined) headers.set('content-type', 'application/json');
+    const what = `${token} ${route} ${body}`;
+    const key = ask.creates === true ? (this.#unanswered.get(what) ?? randomKey()) : null;
+    if (key !== null) headers.set('idempotency-key', key);
     const init: RequestInit = {
-      method: ask.method ?? (ask.body === undefined ? 'GET' : 'POST'),
+      method: ask.method ?? (body === undefined ? 'GET' : 'POST'),
       headers,
       cache: 'no-store',
       credentials: 'omit',
       signal: AbortSignal.timeout(PATIENCE_MS),
-      ...(ask.body === undefined ? {} : { body: JSON.stringify(ask.body) }),
+      ...(body === undefined ? {} : { body }),
     };
+    if (key !== null) this.#unanswered.set(what, key);
     const reply = await this.#fetch(route, init).catch(() => {
       throw unreachable();
     });
-    if (!reply.ok) {
-      if (reply.status === 401 && !ask.open) this.options.onBadToken?.();
-      throw await problemOf(reply);
-    }
-    if (reply.status === 204) return undefined as Reply;
-    return (await reply.json().catch(() => {
-      throw new ApiError(reply.status, 'unexpected', 'The server answered with something this page cannot read.');
-    })) as Reply;
+    const read = reply.ok ? await readable(reply) : await problemOf(reply);
+    this.#unanswered.delete(what);
+    if (reply.status === 401 && !ask.open) this.options.onBadToken?.();
+    if (read instanceof ApiError) throw read;
+    return read as Reply;
   }
+}
+
+async function readable(reply: Response): Promise<unknown> {
+  if (reply.status === 204) return undefined;
+  return reply.json().catch(() => {
+    throw new ApiError(reply.status, 'unexpected', 'The server answered with something this page cannot read.');
+  });
+}
+
+/** 128 random bits; `crypto.randomUUID` is not there on pages without TLS. */
+function randomKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function part(of: string): string {

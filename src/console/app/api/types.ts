@@ -101,6 +101,8 @@ export interface ScheduledSlot {
 export interface AvailableSlot {
   starts_at: string;
   ends_at: string;
+  /** The robots of the type that are free then. */
+  robot_ids: string[];
 }
 
 export interface AvailableSlots {
@@ -112,14 +114,17 @@ export interface AvailableSlots {
   /** Hours. */
   max_session_duration: number;
   /** Hours. */
+  min_session_duration: number;
+  /** Hours. */
   slot_duration: number;
+  /** How long before its start a window has to be booked, in hours; with 0, until its end. */
+  lead_time: number;
   /** The lab's time zone, an IANA name. */
   zone: string;
 }
 
 export type NewBooking = { starts_at: string; ends_at: string } & ({ robot_id: string } | { robot_type: string });
 
-/** The lab's rules as admins change them; what this console does not know of is given back as it came. */
 /** Times of the day, to the second; `to` 00:00 is the midnight at the day's end. */
 export interface OpenHours {
   from: string;
@@ -128,6 +133,7 @@ export interface OpenHours {
 
 export type Weekday = 'monday' | 'tuesday' | 'wednesday' | 'thursday' | 'friday' | 'saturday' | 'sunday';
 
+/** The lab's rules as admins change them; what this console does not know of is given back as it came. */
 export interface LabRules {
   zone: string;
   /** Of every day that has no own ones; null: at any hour. */

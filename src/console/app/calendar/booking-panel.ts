@@ -1,13 +1,16 @@
-import { html, LitElement, nothing, type TemplateResult } from 'lit';
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import { field } from '../parts/page.js';
 import { clock, duration, longDay, windowText } from '../time/format.js';
-import { addDays, agree, browserZone, instantOf, instants, localTime } from '../time/zone.js';
-import type { Draft } from './draft.js';
+import { agree, browserZone, instants, localTime } from '../time/zone.js';
+import { draftOf, fieldsOf, type Draft } from './draft.js';
 import type { LabTimes, Target } from './model.js';
 
-/** Lengths that are offered for a start right now, in minutes. */
-const FROM_NOW = [15, 30, 60];
+/** What can be had from now, and for how many minutes. */
+export interface FromNow {
+  target: Target;
+  lengths: readonly number[];
+}
 
 /**
  * The chosen window as fields, and the button that books it. Fires `draft` when a field changes it, `book`, and `from-now`
@@ -21,13 +24,21 @@ export class BookingPanel extends LitElement {
   @property({ attribute: false }) now = 0;
   @property({ attribute: false }) objection: string | null = null;
   @property({ attribute: false }) pending = false;
-  /** What of the calendar can be had from now. */
-  @property({ attribute: false }) nowFor: Target | null = null;
+  @property({ attribute: false }) nowFor: FromNow | null = null;
   /** On a narrow screen the fields fold away, so that the calendar stays in sight. */
   readonly #roomy = matchMedia('(min-width: 60rem)').matches;
 
   protected override createRenderRoot(): this {
     return this;
+  }
+
+  /** Only when the choice changed: what somebody is typing is not taken from under their hands. */
+  protected override updated(changed: PropertyValues<this>): void {
+    const form = this.querySelector('form');
+    if (!changed.has('draft') || this.draft === null || form === null) return;
+    for (const [name, value] of Object.entries(fieldsOf(this.draft, this.times.zone))) {
+      (form.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement).value = value;
+    }
   }
 
   protected override render() {
@@ -44,8 +55,7 @@ export class BookingPanel extends LitElement {
     `;
   }
 
-  #fromNow(target: Target): TemplateResult {
-    const lengths = FROM_NOW.filter((minutes) => minutes <= this.times.longestMinutes);
+  #fromNow({ target, lengths }: FromNow): TemplateResult {
     return html`
       <div class="form tight" role="group" aria-labelledby="from-now">
         <p id="from-now"><strong>${target.name}</strong> is free now. Book it from now for</p>
@@ -64,7 +74,6 @@ export class BookingPanel extends LitElement {
 
   #form(draft: Draft): TemplateResult {
     const { zone } = this.times;
-    const [start, end] = [localTime(zone, draft.startsAt), localTime(zone, draft.endsAt)];
     return html`
       <form class="card booking form" aria-labelledby="booking-title" @submit=${this.#submit} @change=${this.#onChange}>
         <div class="row between">
@@ -72,23 +81,21 @@ export class BookingPanel extends LitElement {
           <button type="button" class="quiet" @click=${() => this.#tell('draft', null)}>Clear</button>
         </div>
         <p class="booking-when"><strong>${longDay(draft.startsAt, zone)}</strong><br />
-          ${clock(draft.startsAt, zone)} – ${clock(draft.endsAt, zone)}${this.#which(draft, start)}
+          ${clock(draft.startsAt, zone)} – ${clock(draft.endsAt, zone)}${this.#which(draft)}
         </p>
-        ${this.#elsewhere(draft)}
+        ${this.#elsewhere(draft)} ${this.#begun(draft)}
         <details class="booking-change" ?open=${this.#roomy}>
           <summary>Change robot, day or times</summary>
           <div class="booking-fields">
             <label class="wide">
               Robot
               <select name="column">
-                ${this.targets.map(
-                  ({ key, name }) => html`<option value=${key} ?selected=${key === draft.column}>${name}</option>`,
-                )}
+                ${this.targets.map(({ key, name }) => html`<option value=${key}>${name}</option>`)}
               </select>
             </label>
-            <label class="wide">Day <input name="date" type="date" .value=${start.date} required /></label>
-            <label>From <input name="from" type="time" .value=${clock(draft.startsAt, zone)} required /></label>
-            <label>Until <input name="until" type="time" .value=${ofDay(end.minute)} required /></label>
+            <label class="wide">Day <input name="date" type="date" required /></label>
+            <label>From <input name="from" type="time" required /></label>
+            <label>Until <input name="until" type="time" required /></label>
           </div>
         </details>
         <div role="alert">${this.objection === null ? nothing : html`<p class="notice warn">${this.objection}</p>`}</div>
@@ -100,7 +107,8 @@ export class BookingPanel extends LitElement {
   }
 
   /** Which of two hours of the same name is meant, on the day that the clocks are set back. */
-  #which(draft: Draft, start: { date: string; minute: number }) {
+  #which(draft: Draft) {
+    const start = localTime(this.times.zone, draft.startsAt);
     const both = instants(this.times.zone, start.date, start.minute);
     if (both.length < 2) return nothing;
     return both[0] === draft.startsAt ? ' (before the clocks are set back)' : ' (after the clocks are set back)';
@@ -114,6 +122,12 @@ export class BookingPanel extends LitElement {
     `;
   }
 
+  /** A window may be booked until its end: what has begun is shorter than it looks. */
+  #begun({ startsAt, endsAt }: Draft) {
+    if (startsAt >= this.now || endsAt <= this.now) return nothing;
+    return html`<p class="muted small">It has begun: ${duration(endsAt - this.now)} of it are left.</p>`;
+  }
+
   #submit = (event: SubmitEvent) => {
     event.preventDefault();
     this.#tell('book', null);
@@ -121,25 +135,12 @@ export class BookingPanel extends LitElement {
 
   #onChange = (event: Event) => {
     const form = event.currentTarget as HTMLFormElement;
-    const [date, from, until] = [field(form, 'date'), field(form, 'from'), field(form, 'until')];
-    if (date === '' || from === '' || until === '') return;
-    const { zone } = this.times;
-    const startsAt = instantOf(zone, date, minuteOf(from));
-    let endsAt = instantOf(zone, date, minuteOf(until));
-    // Until a time that is earlier means on the next day.
-    if (endsAt <= startsAt) endsAt = instantOf(zone, addDays(date, 1), minuteOf(until));
-    this.#tell('draft', { column: field(form, 'column'), startsAt, endsAt } satisfies Draft);
+    const fields = { column: field(form, 'column'), date: field(form, 'date'), from: field(form, 'from'), until: field(form, 'until') };
+    if (this.draft === null || Object.values(fields).includes('')) return;
+    this.#tell('draft', draftOf(fields, this.draft, this.times.zone));
   };
 
   #tell(name: string, detail: unknown): void {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
-}
-
-function minuteOf(time: string): number {
-  return Number(time.slice(0, 2)) * 60 + Number(time.slice(3, 5));
-}
-
-function ofDay(minute: number): string {
-  return `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`;
 }

@@ -24,8 +24,7 @@ interface Drag {
 /**
  * Days or robots beside each other: what is free, what is taken, and a window to choose by pointer or keys.
  *
- * Fires `draft` with the chosen `Draft` or null, `book` when Enter asks for it, and `step` with -1 or 1 when the keys leave
- * the days shown.
+ * Fires `draft` with the chosen `Draft` or null, and `book` when Enter asks for it.
  */
 @customElement('curfew-calendar-grid')
 export class CalendarGrid extends LitElement {
@@ -40,6 +39,8 @@ export class CalendarGrid extends LitElement {
   @query('.cal-scroll') private scroller!: HTMLElement | null;
   #grid: Grid = { rows: [], days: [] };
   #drag: Drag | null = null;
+  /** The click to come belongs to a drag that was. */
+  #pulled = false;
 
   protected override createRenderRoot(): this {
     return this;
@@ -56,6 +57,8 @@ export class CalendarGrid extends LitElement {
 
   protected override updated(changed: PropertyValues<this>): void {
     if (changed.has('view') || changed.get('columns')?.length === 0) this.#scrollToWhatMatters();
+    // What covers the calendar's rims, its own head and on a phone the panel below, is in its style sheet.
+    if (changed.has('draft') && this.#drag === null) this.querySelector('.draft')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   }
 
   protected override render() {
@@ -99,31 +102,37 @@ export class CalendarGrid extends LitElement {
 
   #column(column: Column, index: number): TemplateResult {
     const day = this.#grid.days[index]!;
-    const taken = column.blocks;
-    const lines = closedOn(column, this.times);
+    const closed = closedOn(column, this.times);
     return html`
       <div
         class="cal-day"
         data-column=${index}
+        role="group"
+        aria-label=${`${column.target.name}, ${longDay(Date.parse(`${column.date}T12:00:00Z`), 'UTC')}`}
         @pointerdown=${this.#press}
         @pointermove=${this.#move}
         @pointerup=${this.#release}
         @pointercancel=${() => (this.#drag = null)}
+        @click=${this.#pick}
       >
-        ${lines.map((span) => this.#at(day, span, 'closed', nothing))}
+        ${closed.map((span) => this.#at(day, span, 'closed', nothing))}
         ${gaps(day).map((gap) => html`<div class="cal-block skipped" ${vars(css(gap))} title="This day has no such time: the clocks are changed"></div>`)}
-        ${column.free.map((slot) => this.#at(day, slot, 'free', html`<span class="unseen">free</span>`))}
-        ${taken.map((block) => this.#block(day, block))}
+        ${column.free.map((slot) => this.#at(day, slot, 'free', html`<span class="unseen">Free ${this.#hoursOf(slot)}</span>`))}
+        ${column.blocks.map((block) => this.#block(day, block))}
         ${this.#past(day)} ${this.#draftIn(column, day)} ${this.#nowLine(day)}
       </div>
     `;
   }
 
   #block(day: Day, block: Block) {
-    const { zone } = this.times;
-    const hours = `${clock(block.startsAt, zone)} – ${clock(block.endsAt, zone)}`;
+    const hours = this.#hoursOf(block);
     const kind = block.mine ? 'mine' : 'taken';
     return this.#at(day, block, kind, html`<b>${block.text}</b> <span>${hours}</span>`, `${block.text}, ${hours}`);
+  }
+
+  #hoursOf({ startsAt, endsAt }: Span): string {
+    const { zone } = this.times;
+    return `${clock(startsAt, zone)} – ${clock(endsAt, zone)}`;
   }
 
   #at(day: Day, { startsAt, endsAt }: Span, kind: string, inside: unknown, title = '') {
@@ -149,11 +158,10 @@ export class CalendarGrid extends LitElement {
     if (draft === null || draft.column !== column.target.key) return nothing;
     const found = place(day, draft.startsAt, draft.endsAt);
     if (found === null) return nothing;
-    const { zone } = this.times;
     const wrong = draft.endsAt <= this.now || column.blocks.some((block) => overlaps(block, draft));
     return html`
       <div class="cal-block draft ${wrong ? 'wrong' : ''}" ${vars(css(found))}>
-        <b>${clock(draft.startsAt, zone)} – ${clock(draft.endsAt, zone)}</b>
+        <b>${this.#hoursOf(draft)}</b>
         <i class="grip start" data-grip="start"></i>
         <i class="grip end" data-grip="end"></i>
       </div>
@@ -169,6 +177,7 @@ export class CalendarGrid extends LitElement {
   }
 
   #press = (event: PointerEvent) => {
+    this.#pulled = false;
     if (!this.choosing || event.button !== 0) return;
     const found = this.#under(event);
     if (found === null) return;
@@ -192,22 +201,29 @@ export class CalendarGrid extends LitElement {
     if (chosen !== null) this.#choose(chosen);
   };
 
-  #release = (event: PointerEvent) => {
-    const drag = this.#drag;
+  #release = () => {
+    this.#pulled = this.#drag?.isDrag === true;
     this.#drag = null;
-    const column = this.columns[drag?.column ?? -1];
-    if (drag === null || drag.isDrag || column === undefined) return;
-    if (event.pointerType === 'touch' && Math.abs(event.clientY - drag.pressedAt) > CLICK_PX) return;
-    const slot = column.free.find(({ startsAt, endsAt }) => startsAt <= drag.anchor && drag.anchor < endsAt);
+  };
+
+  /**
+   * By the click, which comes last of all: what a finger's lifting put below it would take the click, and be the button that
+   * books.
+   */
+  #pick = (event: MouseEvent) => {
+    const found = this.choosing && !this.#pulled ? this.#under(event) : null;
+    const column = this.columns[found?.column ?? -1];
+    if (found === null || column === undefined) return;
+    const slot = column.free.find(({ startsAt, endsAt }) => startsAt <= found.at && found.at < endsAt);
     const usual = Math.min(this.times.slotMinutes, this.times.longestMinutes) * 60_000;
-    const start = dragged(column.target.key, drag.anchor, drag.anchor, this.bounds);
+    const start = dragged(column.target.key, found.at, found.at, this.bounds);
     const chosen = slot === undefined
-      ? within({ ...start, endsAt: start.startsAt + usual }, drag.anchor, column.blocks)
+      ? within({ ...start, endsAt: start.startsAt + usual }, found.at, column.blocks)
       : { column: column.target.key, ...slot };
     if (chosen !== null) this.#choose(chosen);
   };
 
-  #under(event: PointerEvent, index = Number((event.currentTarget as HTMLElement).dataset['column'])): { column: number; at: number } | null {
+  #under(event: MouseEvent, index = Number((event.currentTarget as HTMLElement).dataset['column'])): { column: number; at: number } | null {
     const box = this.querySelector(`[data-column="${index}"]`)?.getBoundingClientRect();
     const day = this.#grid.days[index];
     if (box === undefined || day === undefined || box.height === 0) return null;
@@ -223,8 +239,6 @@ export class CalendarGrid extends LitElement {
     event.preventDefault();
     if (done.book === true) this.dispatchEvent(new CustomEvent('book'));
     if (done.draft !== undefined) this.#choose(done.draft);
-    if (done.step !== undefined) this.dispatchEvent(new CustomEvent('step', { detail: done.step }));
-    void this.updateComplete.then(() => this.querySelector('.draft')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }));
   };
 
   #choose(draft: Draft | null): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { allTaken, dragged, lengthened, moved, movedDays, overlaps, stepOf, type Bounds } from './draft.js';
+import { allTaken, draftOf, dragged, fieldsOf, lengthened, moved, movedDays, overlaps, stepOf, type Bounds, type Draft } from './draft.js';
 
 const MINUTE = 60_000;
 const bounds: Bounds = { zone: 'Europe/Berlin', step: 15, longest: 120 };
@@ -58,5 +58,41 @@ describe('windows', () => {
     ]);
     expect(allTaken(windows, 3)).toEqual([]);
     expect(allTaken([], 1)).toEqual([]);
+  });
+});
+
+describe('a choice by fields', () => {
+  const zone = 'Europe/Berlin';
+  const draft: Draft = { column: 'r', startsAt: at(0), endsAt: at(60) };
+  const changed = (fields: Partial<ReturnType<typeof fieldsOf>>, before = draft) => draftOf({ ...fieldsOf(before, zone), ...fields }, before, zone);
+
+  it('is what they say', () => {
+    expect(fieldsOf(draft, zone)).toEqual({ column: 'r', date: '2027-06-01', from: '10:00', until: '11:00' });
+    expect(changed({})).toEqual(draft);
+    expect(changed({ column: 'other' })).toEqual({ ...draft, column: 'other' });
+    expect(changed({ until: '11:30' })).toEqual({ ...draft, endsAt: at(90) });
+  });
+
+  it('keeps its length when it begins at another time or on another day', () => {
+    expect(changed({ from: '14:00' })).toEqual({ ...draft, startsAt: at(240), endsAt: at(300) });
+    expect(changed({ date: '2027-06-02' })).toEqual({ ...draft, startsAt: at(1440), endsAt: at(1500) });
+  });
+
+  it('goes over midnight where it ends before it begins', () => {
+    expect(changed({ until: '09:30' }).endsAt).toBe(at(24 * 60 - 30));
+  });
+
+  it('stays in the hour that is meant when one is shown twice', () => {
+    const again: Draft = { column: 'r', startsAt: utc('2027-10-31T01:00:00'), endsAt: utc('2027-10-31T02:00:00') };
+    expect(fieldsOf(again, zone)).toMatchObject({ from: '02:00', until: '03:00' });
+    expect(changed({ column: 'other' }, again)).toEqual({ ...again, column: 'other' });
+    expect(changed({ until: '02:30' }, again)).toEqual({ ...again, endsAt: utc('2027-10-31T01:30:00') });
+  });
+
+  it('is after the gap where clocks are set forward over it', () => {
+    expect(changed({ date: '2027-03-28', from: '02:30' })).toMatchObject({
+      startsAt: utc('2027-03-28T01:30:00'),
+      endsAt: utc('2027-03-28T02:30:00'),
+    });
   });
 });

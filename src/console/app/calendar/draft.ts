@@ -1,4 +1,4 @@
-import { addDays, instantOf, localTime } from '../time/zone.js';
+import { addDays, instantOf, instants, localTime } from '../time/zone.js';
 
 const MINUTE_MS = 60_000;
 
@@ -58,6 +58,46 @@ export function lengthened(draft: Draft, steps: number, { step, longest }: Bound
   const length = (draft.endsAt - draft.startsAt) / MINUTE_MS + steps * step;
   const kept = Math.min(longest, Math.max(step, length));
   return { ...draft, endsAt: draft.startsAt + kept * MINUTE_MS };
+}
+
+/** What the fields of a choice say, by the zone's clock: `YYYY-MM-DD` and `HH:MM`. */
+export interface Fields {
+  column: string;
+  date: string;
+  from: string;
+  until: string;
+}
+
+export function fieldsOf({ column, startsAt, endsAt }: Draft, zone: string): Fields {
+  const [start, end] = [localTime(zone, startsAt), localTime(zone, endsAt)];
+  return { column, date: start.date, from: timeOf(start.minute), until: timeOf(end.minute) };
+}
+
+/**
+ * The choice that changed fields mean. Another start keeps the length. What still says the same keeps its instant, since of
+ * the two hours of one name, when clocks are set back, the fields tell neither.
+ */
+export function draftOf(fields: Fields, before: Draft, zone: string): Draft {
+  const { column, date, from, until } = fields;
+  const shown = fieldsOf(before, zone);
+  const startsAt = date === shown.date && from === shown.from ? before.startsAt : instantOf(zone, date, minuteOf(from));
+  const length = before.endsAt - before.startsAt;
+  return { column, startsAt, endsAt: until === shown.until ? startsAt + length : endAfter(startsAt, minuteOf(until), zone) };
+}
+
+/** The next time after a start at which the zone's clock shows this. */
+function endAfter(startsAt: number, minute: number, zone: string): number {
+  const { date } = localTime(zone, startsAt);
+  const times = [...instants(zone, date, minute), instantOf(zone, date, minute)];
+  return times.find((at) => at > startsAt) ?? instantOf(zone, addDays(date, 1), minute);
+}
+
+function minuteOf(time: string): number {
+  return Number(time.slice(0, 2)) * 60 + Number(time.slice(3, 5));
+}
+
+function timeOf(minute: number): string {
+  return `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`;
 }
 
 export function overlaps(one: Span, other: Span): boolean {

@@ -1,4 +1,3 @@
-import { localTime } from '../time/zone.js';
 import { lengthened, moved, movedDays, type Bounds, type Draft } from './draft.js';
 import type { Column, LabTimes } from './model.js';
 
@@ -15,8 +14,6 @@ export interface Choosing {
 export interface Keyed {
   draft?: Draft | null;
   book?: true;
-  /** The choice has left the days shown, backwards or forwards. */
-  step?: -1 | 1;
 }
 
 /** Arrows move the choice, with shift its end; page keys move it by days; Enter books it, Escape drops it. */
@@ -35,29 +32,23 @@ export function keyed({ key, shiftKey }: Pick<KeyboardEvent, 'key' | 'shiftKey'>
     case 'ArrowUp':
     case 'ArrowDown': {
       const by = key === 'ArrowUp' ? -1 : 1;
-      return shown(shiftKey ? lengthened(draft, by, bounds) : moved(draft, by, bounds), choosing);
+      return { draft: shiftKey ? lengthened(draft, by, bounds) : moved(draft, by, bounds) };
     }
     case 'PageUp':
     case 'PageDown':
-      return shown(movedDays(draft, key === 'PageUp' ? -1 : 1, bounds), choosing);
-    default:
-      return shiftKey ? shown(lengthened(draft, key === 'ArrowLeft' ? -1 : 1, bounds), choosing) : sideways(key === 'ArrowLeft' ? -1 : 1, draft, choosing);
+      return { draft: movedDays(draft, key === 'PageUp' ? -1 : 1, bounds) };
+    default: {
+      const by = key === 'ArrowLeft' ? -1 : 1;
+      return { draft: shiftKey ? lengthened(draft, by, bounds) : sideways(by, draft, choosing) };
+    }
   }
 }
 
 /** In a week to the day beside, in a day to the robot beside. */
-function sideways(by: -1 | 1, draft: Draft, choosing: Choosing): Keyed {
-  const { columns, bounds, view } = choosing;
-  if (view === 'week') return shown(movedDays(draft, by, bounds), choosing);
+function sideways(by: -1 | 1, draft: Draft, { columns, bounds, view }: Choosing): Draft {
+  if (view === 'week') return movedDays(draft, by, bounds);
   const at = columns.findIndex(({ target }) => target.key === draft.column);
-  return { draft: { ...draft, column: columns[at + by]?.target.key ?? draft.column } };
-}
-
-function shown(draft: Draft, { columns, times }: Choosing): Keyed {
-  const { date } = localTime(times.zone, draft.startsAt);
-  const dates = columns.map((column) => column.date);
-  if (date < (dates[0] ?? date)) return { draft, step: -1 };
-  return date > (dates.at(-1) ?? date) ? { draft, step: 1 } : { draft };
+  return { ...draft, column: columns[at + by]?.target.key ?? draft.column };
 }
 
 /** The first free slot shown, or else the first step that is still to come. */

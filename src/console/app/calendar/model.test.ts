@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AvailableSlots, Robot } from '../api/types.js';
 import { keyed } from './keys.js';
-import { closedOn, columnOf, hoursShown, labTimes, objection, targetsOf, within, type LabTimes } from './model.js';
+import { closedOn, columnOf, hoursShown, labTimes, lengthsFromNow, objection, targetsOf, within, type LabTimes } from './model.js';
 
 const at = (hour: number, minute = 0) => Date.UTC(2027, 5, 1, hour, minute);
 const rfc = (hour: number) => new Date(at(hour)).toISOString();
@@ -16,9 +16,11 @@ const slot = (robot_id: string, from: number, to: number, mine = false, name?: s
 const offered: AvailableSlots = {
   date: '2027-06-01',
   robot_type: 'turtle',
-  available_slots: [9, 10, 11, 12].map((hour) => ({ starts_at: rfc(hour), ends_at: rfc(hour + 1) })),
+  available_slots: [9, 10, 11, 12].map((hour) => ({ starts_at: rfc(hour), ends_at: rfc(hour + 1), robot_ids: ['a', 'b'] })),
   working_hours: { start: '09:00', end: '18:00' },
   max_session_duration: 2,
+  min_session_duration: 0.5,
+  lead_time: 0,
   slot_duration: 1,
   zone: 'UTC',
 };
@@ -55,7 +57,23 @@ describe('what can be booked', () => {
     const column = columnOf(a!, '2027-06-01', [], offered, 'UTC');
     expect(column.free.map(({ startsAt }) => startsAt)).toEqual([at(9)]);
     const draft = { column: 'robot:a', startsAt: at(11), endsAt: at(12) };
-    expect(objection(draft, column.blocks, times, at(8))).toBe('Maintenance, from 10:00 to 00:00.');
+    expect(objection(draft, [column], times, at(8))).toBe('Maintenance, from 10:00 to 00:00. Choose another time.');
+    expect(lengthsFromNow([column], times, at(9))).toEqual([30, 60]);
+    expect(lengthsFromNow([column], times, at(9, 15))).toEqual([30]);
+    expect(lengthsFromNow([column], times, at(10))).toEqual([]);
+  });
+
+  it('of a type is gone when each of its robots is booked or under maintenance', () => {
+    const [any] = targetsOf([robot('a', { next_maintenance: { starts_at: rfc(9), ends_at: rfc(11) } }), robot('b')]);
+    const { blocks } = columnOf(any!, '2027-06-01', [slot('b', 10, 12)], offered, 'UTC');
+    expect(blocks).toEqual([{ startsAt: at(10), endsAt: at(11), mine: false, text: 'All taken' }]);
+  });
+
+  it('is only what the lab says that this robot has, whatever another of its type has', () => {
+    const [, a, b] = targetsOf([robot('a'), robot('b')]);
+    const buffered = { ...offered, available_slots: [{ starts_at: rfc(10), ends_at: rfc(11), robot_ids: ['b'] }] };
+    const free = (target: typeof a) => columnOf(target!, '2027-06-01', [slot('a', 9, 10)], buffered, 'UTC').free.length;
+    expect([free(a), free(b)]).toEqual([0, 1]);
   });
 });
 
@@ -64,10 +82,16 @@ describe('a choice', () => {
   const draft = (from: number, to: number) => ({ column: 'robot:a', startsAt: at(from), endsAt: at(to) });
 
   it('is told what is wrong with it', () => {
-    expect(objection(draft(9, 10), taken, times, at(8))).toBeNull();
-    expect(objection(draft(9, 11), taken, times, at(8))).toBe('Taken, from 10:00 to 11:00.');
-    expect(objection(draft(9, 10), [], times, at(10))).toBe('This time is over.');
-    expect(objection(draft(12, 15), [], times, at(8))).toBe('At most 120 minutes can be booked at once.');
+    const day = { date: '2027-06-01', blocks: taken, open: times.open };
+    const said = (chosen: ReturnType<typeof draft>, now = at(8), rules = times) => objection(chosen, [day], rules, now);
+    expect(said(draft(9, 10))).toBeNull();
+    expect(said(draft(9, 11))).toBe('Taken, from 10:00 to 11:00. Choose another time.');
+    expect(said(draft(9, 10), at(10))).toBe('This time is over. Choose a later one.');
+    expect(said(draft(12, 15))).toBe('At most 2 h can be booked at once. Choose a shorter window.');
+    expect(said({ ...draft(12, 13), endsAt: at(12, 15) })).toBe('At least 30 min have to be booked. Choose a longer window.');
+    expect(said(draft(17, 19))).toBe('The lab is closed then. Choose a time within its hours.');
+    expect(said(draft(9, 10), at(8), { ...times, leadMinutes: 120 })).toBe('A window has to be booked 2 h before it begins. Choose a later one.');
+    expect(objection(draft(9, 10), [{ ...day, blocks: [{ ...taken[0]!, startsAt: at(9), mine: true }] }], times, at(8))).toMatch(/^You have a booking at this time\. Choose/);
   });
 
   it('stops where something is taken, and begins nowhere inside it', () => {
@@ -123,8 +147,8 @@ describe('the keys', () => {
     expect(press('Tab')).toBeNull();
   });
 
-  it('leave the days shown at their ends', () => {
-    expect(press('ArrowRight')).toMatchObject({ step: 1, draft: { startsAt: at(34) } });
-    expect(press('PageUp')).toMatchObject({ step: -1 });
+  it('go on past the days that are shown', () => {
+    expect(press('ArrowRight')?.draft).toMatchObject({ startsAt: at(34) });
+    expect(press('PageUp')?.draft).toMatchObject({ startsAt: at(-14) });
   });
 });

@@ -1,7 +1,10 @@
 import type { AvailableSlots, Robot, ScheduledSlot } from '../api/types.js';
-import { clock } from '../time/format.js';
+import { maintenanceOf } from '../schedule.js';
+import { clock, duration } from '../time/format.js';
 import { addDays, dayStart, instantOf } from '../time/zone.js';
 import { allTaken, overlaps, type Draft, type Span } from './draft.js';
+
+const MINUTE_MS = 60_000;
 
 /** What one books: a robot, or any robot of a type. */
 export interface Target {
@@ -10,8 +13,8 @@ export interface Target {
   name: string;
   type: string;
   robots: readonly string[];
-  /** When the robot is or will be under maintenance; `endsAt` is infinite until somebody ends it. */
-  maintenance: Span | null;
+  /** When its robots are or will be under maintenance; `endsAt` is infinite until somebody ends it. */
+  maintenance: readonly Span[];
 }
 
 export interface Block extends Span {
@@ -35,7 +38,10 @@ export interface Column {
 export interface LabTimes {
   zone: string;
   slotMinutes: number;
+  shortestMinutes: number;
   longestMinutes: number;
+  /** How long before its start a window has to be booked; with 0, until its end. */
+  leadMinutes: number;
   /** Minutes of the day, the same twice where it is closed; null where the lab never closes. */
   open: { from: number; to: number } | null;
 }
@@ -52,7 +58,7 @@ export function targetsOf(robots: readonly Robot[]): Target[] {
         name: `Any ${type}`,
         type,
         robots: members.map(({ id }) => id),
-        maintenance: null,
+        maintenance: members.flatMap(maintenanceOf),
       })),
     ...robots.map((robot) => ({
       key: `robot:${robot.id}`,
@@ -78,42 +84,72 @@ export function columnOf(
     .filter((slot) => overlaps(slot, { startsAt: from, endsAt: to }));
   const single = target.robots.length === 1;
   const others = concerning.filter(({ mine }) => single && !mine);
-  const taken = [
+  const blocks = [
     ...concerning.filter(({ mine }) => mine).map((slot) => block(slot, true, 'Yours')),
     ...others.map((slot) => block(slot, false, slot.name ?? 'Taken')),
-    ...maintained(target, from, to),
-    ...(single ? [] : allTaken(concerning, target.robots.length).map((span) => block(span, false, 'All taken'))),
+    ...(single ? maintained(target, from, to) : taken(target, concerning, from, to)),
   ].sort((a, b) => a.startsAt - b.startsAt);
   const free = (offered?.available_slots ?? [])
+    .filter(({ robot_ids }) => robot_ids.some((id) => target.robots.includes(id)))
     .map(({ starts_at, ends_at }) => ({ startsAt: Date.parse(starts_at), endsAt: Date.parse(ends_at) }))
-    .filter((slot) => !taken.some((other) => overlaps(slot, other)));
-  return { target, date, blocks: taken, free, ...(offered === undefined ? {} : { open: openOf(offered) }) };
+    .filter((slot) => !blocks.some((other) => overlaps(slot, other)));
+  return { target, date, blocks, free, ...(offered === undefined ? {} : { open: openOf(offered) }) };
 }
 
 export function labTimes(slots: AvailableSlots): LabTimes {
   return {
     zone: slots.zone,
-    slotMinutes: Math.max(1, Math.round(slots.slot_duration * 60)),
-    longestMinutes: Math.max(1, Math.round(slots.max_session_duration * 60)),
+    slotMinutes: minutes(slots.slot_duration, 1),
+    shortestMinutes: minutes(slots.min_session_duration, 1),
+    longestMinutes: minutes(slots.max_session_duration, 1),
+    leadMinutes: minutes(slots.lead_time, 0),
     open: openOf(slots),
   };
 }
 
-function openOf({ working_hours: { start, end } }: AvailableSlots): LabTimes['open'] {
-  const minutes = (text: string) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3, 5));
-  return { from: minutes(start), to: minutes(end) };
+function minutes(hours: number, least: number): number {
+  return Math.max(least, Math.round(hours * 60));
 }
 
-/** Why a choice cannot be booked as things are known here; null when it can be tried. */
-export function objection(draft: Draft, blocks: readonly Block[], times: LabTimes, now: number): string | null {
-  if (draft.endsAt <= now) return 'This time is over.';
-  const other = blocks.find((block) => overlaps(block, draft));
-  if (other !== undefined) {
-    const hours = `from ${clock(other.startsAt, times.zone)} to ${clock(other.endsAt, times.zone)}`;
-    return other.mine ? 'You have a booking at this time.' : `${other.text}, ${hours}.`;
+function openOf({ working_hours: { start, end } }: AvailableSlots): LabTimes['open'] {
+  const minute = (text: string) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3, 5));
+  return { from: minute(start), to: minute(end) };
+}
+
+/** Why a choice cannot be booked as things are known of its days here, and what to do; null when it can be tried. */
+export function objection(draft: Draft, days: readonly Pick<Column, 'date' | 'open' | 'blocks'>[], times: LabTimes, now: number): string | null {
+  const other = days.flatMap(({ blocks }) => blocks).find((block) => overlaps(block, draft));
+  if (draft.endsAt <= now) return 'This time is over. Choose a later one.';
+  if (other?.mine === true) return 'You have a booking at this time. Choose another time, or cancel that booking first.';
+  if (other !== undefined) return `${other.text}, ${hoursOf(other, times)}. Choose another time.`;
+  if (days.some((day) => day.open !== undefined && closedOn(day, times).some((closed) => overlaps(closed, draft)))) {
+    return 'The lab is closed then. Choose a time within its hours.';
   }
-  if (draft.endsAt - draft.startsAt > times.longestMinutes * 60_000) return `At most ${times.longestMinutes} minutes can be booked at once.`;
+  return lengthObjection(draft, times, now);
+}
+
+function lengthObjection({ startsAt, endsAt }: Draft, { shortestMinutes, longestMinutes, leadMinutes }: LabTimes, now: number): string | null {
+  const said = (minutes: number) => duration(minutes * MINUTE_MS);
+  const length = (endsAt - startsAt) / MINUTE_MS;
+  if (length > longestMinutes) return `At most ${said(longestMinutes)} can be booked at once. Choose a shorter window.`;
+  if (length < shortestMinutes) return `At least ${said(shortestMinutes)} have to be booked. Choose a longer window.`;
+  if (leadMinutes > 0 && startsAt < now + leadMinutes * MINUTE_MS) return `A window has to be booked ${said(leadMinutes)} before it begins. Choose a later one.`;
   return null;
+}
+
+function hoursOf({ startsAt, endsAt }: Span, { zone }: LabTimes): string {
+  return `from ${clock(startsAt, zone)} to ${clock(endsAt, zone)}`;
+}
+
+/** Lengths that are offered for a start right now, in minutes. */
+const FROM_NOW = [15, 30, 60];
+
+/** How long, in minutes, what these columns of today show can be had from now; none where it cannot. */
+export function lengthsFromNow(days: readonly Column[], times: LabTimes, now: number): number[] {
+  const usual = FROM_NOW.filter((minutes) => minutes >= times.shortestMinutes);
+  const column = days[0]?.target.key ?? '';
+  const lasting = (minutes: number): Draft => ({ column, startsAt: now, endsAt: now + minutes * MINUTE_MS });
+  return (usual.length === 0 ? [times.shortestMinutes] : usual).filter((minutes) => objection(lasting(minutes), days, times, now) === null);
 }
 
 /** Keeps a drag from `anchor` within the free stretch around it; null where there is none. */
@@ -154,16 +190,16 @@ export function closedOn(column: Pick<Column, 'date' | 'open'>, times: LabTimes)
   ].filter(({ startsAt, endsAt }) => endsAt > startsAt);
 }
 
-function maintenanceOf({ next_maintenance: span }: Robot): Span | null {
-  if (span === undefined || span === null) return null;
-  return { startsAt: Date.parse(span.starts_at), endsAt: span.ends_at === null ? Infinity : Date.parse(span.ends_at) };
+/** The parts of a robot's maintenance that are on this day. */
+function maintained({ maintenance }: Target, from: number, to: number): Block[] {
+  return maintenance
+    .filter((span) => overlaps(span, { startsAt: from, endsAt: to }))
+    .map((span) => block({ startsAt: Math.max(from, span.startsAt), endsAt: Math.min(to, span.endsAt) }, false, 'Maintenance'));
 }
 
-/** The part of a target's maintenance that is on this day. */
-function maintained({ maintenance }: Target, from: number, to: number): Block[] {
-  if (maintenance === null || !overlaps(maintenance, { startsAt: from, endsAt: to })) return [];
-  const day = { startsAt: Math.max(from, maintenance.startsAt), endsAt: Math.min(to, maintenance.endsAt) };
-  return [block(day, false, 'Maintenance')];
+/** When every robot of a type is booked or under maintenance. */
+function taken(target: Target, booked: readonly Span[], from: number, to: number): Block[] {
+  return allTaken([...booked, ...maintained(target, from, to)], target.robots.length).map((span) => block(span, false, 'All taken'));
 }
 
 function block({ startsAt, endsAt }: Span, mine: boolean, text: string): Block {

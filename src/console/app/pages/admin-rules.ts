@@ -21,7 +21,7 @@ export class AdminRulesPage extends LoadingPage {
       <div class="page rules">
         <div class="heading"><h1 tabindex="-1">The lab's rules</h1></div>
         <p class="muted">They hold for bookings made from now on; what is booked already stays.</p>
-        ${this.content(() => (this.rules === null ? html`` : html`${keyed(this.rules, this.#form(this.rules))}`))}
+        ${this.content(() => (this.rules === null ? html`` : html`${keyed(this.rules, this.#form(this.rules))}`))} ${this.outcome()}
       </div>
     `;
   }
@@ -45,7 +45,6 @@ export class AdminRulesPage extends LoadingPage {
         )}
         <div class="card form save">
           <label>Why, for the log <input name="reason" maxlength="500" autocomplete="off" /></label>
-          ${this.outcome()}
           <div class="row">
             <button class="primary" ?disabled=${this.pending || !this.dirty}>Save the rules</button>
             ${this.dirty ? html`<button type="button" @click=${this.#discard}>Discard changes</button>` : nothing}
@@ -92,7 +91,7 @@ export class AdminRulesPage extends LoadingPage {
     return html`
       <label>
         ${one.label}
-        <input name=${one.name} type="number" inputmode="numeric" min=${one.least} .value=${valueOf(rules, one)} ?required=${one.kind === 'number'} />
+        <input name=${one.name} type="number" inputmode="numeric" min=${one.least} step=${one.unit === undefined ? 1 : 'any'} .value=${valueOf(rules, one)} ?required=${one.kind === 'number'} />
         <small>${one.does}</small>
       </label>
     `;
@@ -100,6 +99,7 @@ export class AdminRulesPage extends LoadingPage {
 
   #discard = () => {
     this.dirty = false;
+    if (this.rules !== null) this.#take({ ...this.rules });
     void this.refresh();
   };
 
@@ -121,7 +121,8 @@ export class AdminRulesPage extends LoadingPage {
   }
 
   protected override async load(): Promise<void> {
-    // What somebody is changing is not taken from under their hands.
-    if (!this.dirty) this.#take(await api.rules());
+    const rules = await api.rules();
+    // What somebody is changing or reading is not taken from under their hands.
+    if (!this.dirty && JSON.stringify(rules) !== JSON.stringify(this.rules)) this.#take(rules);
   }
 }

@@ -143,7 +143,8 @@ export class BookingsPage extends BookingsListPage {
       run: async (form) => {
         const until = new Date(endsAt + Number(field(form, 'minutes')) * MINUTE_MS);
         const extended = await api.extend(booking.id, until.toISOString());
-        return `Extended: ${robot} is yours until ${timeOfDay(Date.parse(extended.ends_at))}.`;
+        const isDecided = Date.parse(extended.ends_at) >= until.getTime();
+        return isDecided ? `Extended: ${robot} is yours until ${timeOfDay(until.getTime())}.` : 'The request is in. The new end shows here once it is decided.';
       },
     });
   }

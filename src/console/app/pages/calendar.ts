@@ -1,17 +1,18 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import type { AvailableSlots, Booking, NewBooking, Robot, ScheduledSlot } from '../api/types.js';
+import type { FromNow } from '../calendar/booking-panel.js';
 import '../calendar/booking-panel.js';
 import { draftInWords } from '../calendar/calendar-grid.js';
-import { stepOf, type Bounds, type Draft } from '../calendar/draft.js';
-import { columnOf, labTimes, objection, targetsOf, type Column, type LabTimes, type Target } from '../calendar/model.js';
-import { api, clock, mayBook, readClock } from '../context.js';
+import { stepOf, type Bounds, type Draft, type Span } from '../calendar/draft.js';
+import { columnOf, labTimes, lengthsFromNow, objection, targetsOf, type Column, type LabTimes, type Target } from '../calendar/model.js';
+import { api, clock, mayBook } from '../context.js';
 import { empty, LoadingPage } from '../parts/loading-page.js';
-import { availability, slotsOf } from '../schedule.js';
 import { duration, isoDate, longDay, shortDay, windowText } from '../time/format.js';
-import { addDays, agree, browserZone, isZone, localTime } from '../time/zone.js';
+import { addDays, agree, browserZone, daysBetween, isZone, localTime } from '../time/zone.js';
 
 const TICK_MS = 15_000;
+const MINUTE_MS = 60_000;
 const NARROW = '(max-width: 44rem)';
 
 /** What is free and taken by day or week, and booking it. */
@@ -35,11 +36,12 @@ export class CalendarPage extends LoadingPage {
   override connectedCallback(): void {
     if (this.robot !== null) this.chosen = `robot:${this.robot}`;
     super.connectedCallback();
-    void readClock();
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has('robot') && this.hasUpdated && this.robot !== null) this.chosen = `robot:${this.robot}`;
+    if (!changed.has('robot') || !this.hasUpdated || this.robot === null) return;
+    this.chosen = `robot:${this.robot}`;
+    void this.refresh();
   }
 
   protected override render() {
@@ -82,7 +84,6 @@ export class CalendarPage extends LoadingPage {
             .choosing=${may}
             @draft=${(event: CustomEvent<Draft | null>) => this.#choose(event.detail)}
             @book=${() => this.#book(columns, times)}
-            @step=${(event: CustomEvent<-1 | 1>) => this.#go(event.detail)}
           ></curfew-calendar-grid>
           ${this.#legend(may)}
         </div>
@@ -104,10 +105,10 @@ export class CalendarPage extends LoadingPage {
           .now=${now}
           .objection=${this.#objection(times)}
           .pending=${this.pending}
-          .nowFor=${this.#freeNow(columns, now)}
+          .nowFor=${this.#fromNow(columns, times, now)}
           @draft=${(event: CustomEvent<Draft | null>) => this.#choose(event.detail)}
           @book=${() => this.#book(columns, times)}
-          @from-now=${(event: CustomEvent<number>) => this.#fromNow(event.detail, columns, now)}
+          @from-now=${(event: CustomEvent<number>) => this.#bookFromNow(event.detail, columns, times)}
         ></curfew-booking-panel>
       </div>
     `;
@@ -171,9 +172,13 @@ export class CalendarPage extends LoadingPage {
     return this.view === 'week' ? (found ?? targets[0]) : found;
   }
 
-  #columns(targets: Target[], times: LabTimes): Column[] {
+  #shown(targets: Target[]): Target[] {
     const target = this.#target(targets);
-    const shown = target === undefined ? targets.filter(({ robots }) => robots.length === 1) : [target];
+    return target === undefined ? targets.filter(({ robots }) => robots.length === 1) : [target];
+  }
+
+  #columns(targets: Target[], times: LabTimes): Column[] {
+    const shown = this.#shown(targets);
     return this.#dates().flatMap((date) =>
       shown.map((one) => columnOf(one, date, this.schedule, this.offered.get(`${date} ${one.type}`), times.zone)),
     );
@@ -188,22 +193,51 @@ export class CalendarPage extends LoadingPage {
   #objection(times: LabTimes): string | null {
     const { draft } = this;
     const target = targetsOf(this.robots).find(({ key }) => key === draft?.column);
-    if (draft === null || target === undefined) return null;
-    const dates = [draft.startsAt, draft.endsAt - 1].map((at) => localTime(times.zone, at).date);
-    const blocks = [...new Set(dates)].flatMap((date) => columnOf(target, date, this.schedule, undefined, times.zone).blocks);
-    return objection(draft, blocks, times, clock.now());
+    return draft === null || target === undefined ? null : objection(draft, this.#daysOf(target, draft, times), times, clock.now());
   }
 
-  #freeNow(columns: Column[], now: number): Target | null {
-    const targets = [...new Map(columns.map(({ target }) => [target.key, target])).values()];
-    const robotIsFree = (id: string) => availability(slotsOf(id, this.schedule, now), now).free;
-    return targets.find(({ robots }) => robots.some((id) => robotIsFree(id))) ?? null;
+  /** What is known of a target on the days of a window, with what else one has booked then: nobody is in two sessions at once. */
+  #daysOf(target: Target, { startsAt, endsAt }: Span, times: LabTimes): Column[] {
+    const dates = new Set([startsAt, endsAt - 1].map((at) => localTime(times.zone, at).date));
+    const own = this.schedule
+      .filter(({ mine }) => mine)
+      .map(({ starts_at, ends_at }) => ({ startsAt: Date.parse(starts_at), endsAt: Date.parse(ends_at), mine: true, text: 'Yours' }));
+    return [...dates].map((date) => {
+      const column = columnOf(target, date, this.schedule, this.offered.get(`${date} ${target.type}`), times.zone);
+      return { ...column, blocks: [...own, ...column.blocks] };
+    });
+  }
+
+  #fromNow(columns: Column[], times: LabTimes, now: number): FromNow | null {
+    const targets = new Map(columns.map(({ target }) => [target.key, target])).values();
+    const longest = { startsAt: now, endsAt: now + times.longestMinutes * MINUTE_MS };
+    for (const target of targets) {
+      const days = this.#daysOf(target, longest, times);
+      // While another week is shown, nobody knows whether the lab is open today.
+      const lengths = days[0]?.open === undefined ? [] : lengthsFromNow(days, times, now);
+      if (lengths.length > 0) return { target, lengths };
+    }
+    return null;
   }
 
   #choose(draft: Draft | null): void {
     this.draft = draft;
     this.booked = null;
-    if (draft !== null) this.problem = this.done = null;
+    if (draft === null) return;
+    this.problem = this.done = null;
+    this.#follow(draft);
+  }
+
+  /** Shows the robot and the days of a choice that keys or fields took somewhere else. */
+  #follow({ column, startsAt }: Draft): void {
+    if (this.times === null) return;
+    const days = daysBetween(this.date, localTime(this.times.zone, startsAt).date);
+    const length = this.#dates().length;
+    const isElsewhere = days < 0 || days >= length;
+    const isOther = !this.#shown(targetsOf(this.robots)).some(({ key }) => key === column);
+    if (isElsewhere) this.date = addDays(this.date, Math.floor(days / length) * length);
+    if (isOther) this.chosen = column;
+    if (isElsewhere || isOther) void this.refresh();
   }
 
   #chooseTarget(key: string): void {
@@ -214,6 +248,7 @@ export class CalendarPage extends LoadingPage {
 
   #setView(view: 'day' | 'week'): void {
     this.view = view;
+    if (this.draft !== null) this.#follow(this.draft);
     void this.refresh();
   }
 
@@ -226,11 +261,10 @@ export class CalendarPage extends LoadingPage {
     this.#show(addDays(this.date, this.view === 'day' ? by : 7 * by));
   }
 
-  #fromNow(minutes: number, columns: Column[], now: number): void {
-    const target = this.#freeNow(columns, now);
-    if (target === null) return;
-    const startsAt = Math.floor(now);
-    void this.#ask(target, startsAt, startsAt + minutes * 60_000);
+  #bookFromNow(minutes: number, columns: Column[], times: LabTimes): void {
+    const startsAt = Math.floor(clock.now());
+    const target = this.#fromNow(columns, times, startsAt)?.target;
+    if (target !== undefined) void this.#ask(target, startsAt, startsAt + minutes * MINUTE_MS);
   }
 
   #book(columns: Column[], times: LabTimes): void {

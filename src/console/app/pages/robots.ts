@@ -1,9 +1,9 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import type { Booking, Robot, ScheduledSlot } from '../api/types.js';
-import { api, clock, mayBook, readClock, session } from '../context.js';
+import { api, clock, mayBook, session } from '../context.js';
 import { empty, LoadingPage } from '../parts/loading-page.js';
-import { tag } from '../parts/tag.js';
+import { tag, type Tone } from '../parts/tag.js';
 import { zoneNote } from '../parts/zone-note.js';
 import { vars } from '../parts/vars.js';
 import { availability, slotsOf, type Slot } from '../schedule.js';
@@ -13,6 +13,13 @@ const HOUR_MS = 3_600_000;
 /** How far ahead a robot's card shows what is booked. */
 const AHEAD_MS = 12 * HOUR_MS;
 
+/** What holds a robot, as it is said of now and of later. */
+const HELD: Record<Slot['kind'], { now: string; then: string; tone: Tone }> = {
+  mine: { now: 'Yours now', then: 'yours', tone: 'mine' },
+  taken: { now: 'In use', then: 'taken', tone: 'warn' },
+  maintenance: { now: 'In maintenance', then: 'in maintenance', tone: 'warn' },
+};
+
 /** What there is, how it is, and what is free. */
 @customElement('curfew-robots')
 export class RobotsPage extends LoadingPage {
@@ -20,11 +27,6 @@ export class RobotsPage extends LoadingPage {
   @state() private robots: Robot[] = [];
   @state() private schedule: ScheduledSlot[] = [];
   @state() private mine: Booking[] = [];
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    void readClock();
-  }
 
   protected override render() {
     return html`
@@ -47,7 +49,7 @@ export class RobotsPage extends LoadingPage {
 
   #card(robot: Robot): TemplateResult {
     const now = clock.now();
-    const slots = slotsOf(robot.id, this.schedule, now);
+    const slots = slotsOf(robot, this.schedule, now);
     const running = this.mine.find((booking) => booking.robot_id === robot.id && isRunning(booking, now));
     return html`
       <li class="card">
@@ -57,7 +59,6 @@ export class RobotsPage extends LoadingPage {
         </div>
         <p class="muted small">${describe(robot)}</p>
         ${robot.emergency_stop === true ? tag('Emergency stop', 'bad') : nothing}
-        ${robot.maintenance === true ? tag('In maintenance', 'warn') : nothing}
         <p>${this.#free(slots, now)}</p>
         ${this.#ahead(slots, now)}
         <div class="row">
@@ -73,25 +74,26 @@ export class RobotsPage extends LoadingPage {
   }
 
   #free(slots: Slot[], now: number): TemplateResult {
-    const { free, until, mine } = availability(slots, now);
+    const { held, until } = availability(slots, now);
     const when = until === null ? '' : `${day(until, now) === 'today' ? '' : `${day(until, now)} `}${timeOfDay(until)}`;
-    if (!free) return html`${tag(mine ? 'Yours now' : 'In use', mine ? 'mine' : 'warn')} free from ${when}`;
-    return html`${tag('Free now', 'good')} ${until === null ? nothing : `until ${when}`}`;
+    if (held === null) return html`${tag('Free now', 'good')} ${until === null ? nothing : `until ${when}`}`;
+    return html`${tag(HELD[held].now, HELD[held].tone)} ${until === null ? 'until somebody ends it' : `free from ${when}`}`;
   }
 
   /** The hours that come, with what is booked in them. */
   #ahead(slots: Slot[], now: number): TemplateResult {
-    const shown = slots.filter(({ startsAt }) => startsAt < now + AHEAD_MS);
-    const said = shown.map(({ startsAt, endsAt, mine }) => `${mine ? 'yours' : 'taken'} ${windowText(startsAt, endsAt, now)}`);
+    const end = now + AHEAD_MS;
+    const shown = slots.filter(({ startsAt }) => startsAt < end);
+    const said = shown.map(({ startsAt, endsAt, kind }) => `${HELD[kind].then} ${windowText(startsAt, Math.min(endsAt, end), now)}`);
     const share = (at: number) => Math.min(1, Math.max(0, (at - now) / AHEAD_MS));
     return html`
       <div class="ahead" role="img" aria-label=${`The next 12 hours: ${said.length === 0 ? 'nothing is booked' : said.join('; ')}`}>
         ${shown.map(
-          ({ startsAt, endsAt, mine }) =>
-            html`<i class=${mine ? 'mine' : 'taken'} ${vars({ '--from': share(startsAt), '--to': share(endsAt) })}></i>`,
+          ({ startsAt, endsAt, kind }) =>
+            html`<i class=${kind === 'mine' ? 'mine' : 'taken'} ${vars({ '--from': share(startsAt), '--to': share(endsAt) })}></i>`,
         )}
       </div>
-      <p class="ahead-ends muted" aria-hidden="true"><span>now</span><span>${timeOfDay(now + AHEAD_MS / 2)}</span><span>${timeOfDay(now + AHEAD_MS)}</span></p>
+      <p class="ahead-ends muted" aria-hidden="true"><span>now</span><span>${timeOfDay(now + AHEAD_MS / 2)}</span><span>${timeOfDay(end)}</span></p>
     `;
   }
 

@@ -1,5 +1,6 @@
-import { html, nothing } from 'lit';
+import { html, nothing, type TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
+import { inWords } from '../api/problem.js';
 import type { Booking, Robot } from '../api/types.js';
 import { api, clock, readClock, session } from '../context.js';
 import { Page } from '../parts/page.js';
@@ -54,14 +55,17 @@ export class WatchPage extends Page {
           @curfew-state=${this.#onState}
         ></curfew-viewer>
         ${this.refused ? this.#because() : this.outcome()}
-        <div class="row">
-          <a class="button" href="#/bookings">${this.over ? 'My bookings' : 'Leave'}</a>
-          ${this.over
-            ? html`<a class="button primary" href="#/robots">${this.refused ? 'To the robots' : 'Book again'}</a>`
-            : nothing}
-        </div>
+        <div class="row">${this.robotId === null ? this.#ways() : html`<a class="button" href="#/admin/robots">${this.over ? 'To the fleet' : 'Leave'}</a>`}</div>
         ${zoneNote()}
       </div>
+    `;
+  }
+
+  /** Where to go from one's own session, and after it. */
+  #ways(): TemplateResult {
+    return html`
+      <a class="button" href="#/bookings">${this.over ? 'My bookings' : 'Leave'}</a>
+      ${this.over ? html`<a class="button primary" href="#/robots">${this.refused ? 'To the robots' : 'Book again'}</a>` : nothing}
     `;
   }
 
@@ -69,8 +73,9 @@ export class WatchPage extends Page {
     const { state: viewer, message } = event.detail;
     this.refused = viewer.phase === 'refused';
     this.over = viewer.phase === 'ended' || this.refused;
-    // What is said about the window has changed with it.
-    if (this.refused || message === 'session-changed') void this.#describe();
+    // What is said about the window has changed with it, or could not be had while the server was away.
+    const outdated = message === 'session-changed' || (message === 'joined-room' && this.problem !== null);
+    if (this.refused || outdated) void this.#describe().catch(() => undefined);
     if (viewer.phase === 'refused' && viewer.refusal?.code === 'bad_token') session.end('expired');
   };
 
@@ -87,11 +92,15 @@ export class WatchPage extends Page {
   }
 
   async #describe(): Promise<void> {
-    await this.attempt(async () => {
+    try {
       const [details, robots] = await Promise.all([this.robotId === null ? api.booking(this.booking) : null, api.robots(), readClock()]);
       this.details = details;
       this.robot = robots.registry.find(({ id }) => id === (details?.robot_id ?? this.robotId)) ?? null;
-    });
+      this.problem = null;
+    } catch (thrown) {
+      this.problem = inWords(thrown);
+      throw thrown;
+    }
   }
 }
 

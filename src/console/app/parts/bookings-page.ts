@@ -1,6 +1,6 @@
 import { state } from 'lit/decorators.js';
 import type { Booking, Robot } from '../api/types.js';
-import { api, clock, readClock } from '../context.js';
+import { api, clock } from '../context.js';
 import { showBooking, type ShownBooking } from './booking.js';
 import { LoadingPage } from './loading-page.js';
 
@@ -14,7 +14,6 @@ export abstract class BookingsListPage extends LoadingPage {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    void readClock();
     this.#tick = setInterval(() => this.requestUpdate(), TICK_MS);
   }
 

@@ -41,7 +41,9 @@ export class Dialog extends LitElement {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    if (this.#opener instanceof HTMLElement && this.#opener.isConnected) this.#opener.focus();
+    // What it was opened from may be gone by what it did: then the page begins again at its heading.
+    const back = this.#opener?.isConnected === true ? this.#opener : document.querySelector('h1');
+    if (back instanceof HTMLElement) back.focus();
   }
 
   protected override firstUpdated(_changed: PropertyValues): void {
@@ -52,13 +54,13 @@ export class Dialog extends LitElement {
   protected override render() {
     const { title, body, act, keep, grave } = this.question;
     return html`
-      <dialog class="dialog" aria-labelledby="dialog-title" @close=${() => this.#answer(null)}>
+      <dialog class="dialog" aria-labelledby="dialog-title" @close=${() => this.#answer(null)} @cancel=${this.#onCancel}>
         <form class="form" @submit=${this.#submit}>
           <h2 id="dialog-title">${title}</h2>
           ${typeof body === 'string' ? html`<p>${body}</p>` : body}
           <div role="alert">${this.problem === null ? nothing : html`<p class="notice error">${this.problem}</p>`}</div>
           <div class="row end">
-            ${keep === undefined ? nothing : html`<button type="button" @click=${() => this.dialog.close()}>${keep}</button>`}
+            ${keep === undefined ? nothing : html`<button type="button" ?disabled=${this.pending} @click=${() => this.dialog.close()}>${keep}</button>`}
             <button class=${grave === true ? 'primary grave' : 'primary'} ?disabled=${this.pending}>
               ${this.pending ? 'One moment…' : act}
             </button>
@@ -67,6 +69,11 @@ export class Dialog extends LitElement {
       </dialog>
     `;
   }
+
+  /** What comes of something that runs already is to be seen: it may be a secret that is shown once. */
+  #onCancel = (event: Event) => {
+    if (this.pending) event.preventDefault();
+  };
 
   #submit = (event: SubmitEvent) => {
     event.preventDefault();

@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { state } from 'lit/decorators.js';
 import { inWords } from '../api/problem.js';
+import { readClock } from '../context.js';
 import { Page } from './page.js';
 
 /** A page that failed is asked for again sooner, so that it is back soon after the server is. */
@@ -21,7 +22,7 @@ export abstract class LoadingPage extends Page {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    void this.refresh();
+    this.#again();
     addEventListener('online', this.#again);
     document.addEventListener('visibilitychange', this.#seen);
   }
@@ -69,11 +70,15 @@ export abstract class LoadingPage extends Page {
     `;
   }
 
-  #again = () => void this.refresh();
+  /** The clock as well: a device that slept may have stopped the one that countdowns run on. */
+  #again = () => {
+    void readClock();
+    void this.refresh();
+  };
 
   /** Browsers let a page that nobody sees ask seldom or never: what it shows is old when it is looked at again. */
   #seen = () => {
-    if (document.visibilityState === 'visible') void this.refresh();
+    if (document.visibilityState === 'visible') this.#again();
   };
 }
 

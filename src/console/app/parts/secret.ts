@@ -30,7 +30,7 @@ export class Secret extends LitElement {
     } catch {
       // Not over plain HTTP, for one: selecting it is what is left.
       getSelection()?.selectAllChildren(this.querySelector('code')!);
-      this.said = 'Selected: press Ctrl+C to copy it.';
+      this.said = 'Selected: copy it as you copy any text.';
     }
   };
 }

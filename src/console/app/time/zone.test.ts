@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addDays, agree, dayStart, instantOf, instants, isZone, localTime } from './zone.js';
+import { addDays, agree, daysBetween, dayStart, instantOf, instants, isZone, localTime } from './zone.js';
 
 const HOUR = 3_600_000;
 const hours = (zone: string, date: string) => (dayStart(zone, addDays(date, 1)) - dayStart(zone, date)) / HOUR;
@@ -54,5 +54,7 @@ describe('zones', () => {
 
   it('share one way of counting days', () => {
     expect(addDays('2026-12-31', 1)).toBe('2027-01-01');
+    expect(daysBetween('2026-12-31', '2027-01-02')).toBe(2);
+    expect(daysBetween('2027-01-02', '2026-12-31')).toBe(-2);
   });
 });

@@ -57,6 +57,11 @@ export function addDays(date: string, days: number): string {
   return new Date(Date.parse(`${date}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
 }
 
+/** How many days a date is after another; negative where it is before. */
+export function daysBetween(one: string, other: string): number {
+  return Math.round((Date.parse(`${other}T00:00:00Z`) - Date.parse(`${one}T00:00:00Z`)) / DAY_MS);
+}
+
 /** By the offset of before the gap. */
 function shifted(zone: string, date: string, minute: number): number {
   const shown = Date.parse(`${date}T00:00:00Z`) + minute * MINUTE_MS;

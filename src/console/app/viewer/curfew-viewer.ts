@@ -37,7 +37,7 @@ export class CurfewViewer extends LitElement {
   @property({ attribute: false }) tokenProvider: () => string | null = () => null;
   /** Gives ICE servers and policy. */
   @property({ attribute: false }) rtcConfig: () => Promise<RTCConfiguration> = () => Promise.resolve({});
-  /** Gives the names of the robot's cameras, in its order; one without a name unless this says more. */
+  /** Gives the names of the robot's cameras, in its order; one without a name unless this says more. Asked again after a failure. */
   @property({ attribute: false }) cameras: () => Promise<readonly string[]> = () => Promise.resolve([]);
   /** When the session begins, Unix milliseconds, for those who wait in front of it; null where that is not known. */
   @property({ attribute: false }) startsAt: number | null = null;
@@ -117,15 +117,18 @@ export class CurfewViewer extends LitElement {
     this.#openedAt = performance.now();
     this.session = INITIAL;
     this.#watchFrames();
-    const names = this.cameras().catch((): readonly string[] => []);
-    const session = new ViewerSession(
+    const session: ViewerSession = new ViewerSession(
       {
         server: this.server,
         room: this.room,
         token: this.tokenProvider,
         clock: this.clock,
         rtcConfig: this.rtcConfig,
-        cameras: () => names.then(({ length }) => Math.max(1, length)),
+        cameras: async () => {
+          const names = await this.cameras();
+          if (this.#session === session && names.length > 0) this.names = names;
+          return Math.max(1, names.length);
+        },
       },
       {
         state: (next, cause) => this.#onState(next, cause),
@@ -135,9 +138,6 @@ export class CurfewViewer extends LitElement {
       },
     );
     this.#session = session;
-    void names.then((known) => {
-      if (this.#session === session && known.length > 0) this.names = known;
-    });
     this.#tick = setInterval(() => this.requestUpdate(), TICK_MS);
   }
 

@@ -105,7 +105,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-function watching() {
+function watching(cameras: () => Promise<number> = async () => 2) {
   const states: ViewerState[] = [];
   const stop = vi.fn();
   const session = new ViewerSession(
@@ -115,7 +115,7 @@ function watching() {
       token: () => 'secret',
       clock: new ServerClock(),
       rtcConfig: async () => ({}),
-      cameras: async () => 2,
+      cameras,
     },
     { state: (state) => states.push(state), camera: () => undefined, sound: () => undefined, stop },
   );
@@ -267,6 +267,29 @@ describe('a session', () => {
     line().say('error', { code: 'unavailable', message: 'Try again.' });
     await vi.advanceTimersByTimeAsync(1000);
     expect(line().events()).toEqual(['register', 'join-room', 'join-room']);
+  });
+
+  it('asks again for its place at the door when a server that came back was too busy to give it', async () => {
+    const { phase } = watching();
+    line().open();
+    join('waiting');
+    line().drop();
+    await vi.advanceTimersByTimeAsync(1000);
+    line().open();
+    line().say('error', { code: 'unavailable', message: 'Try again.' });
+    expect(phase()).toBe('waiting');
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(line().events()).toEqual(['register', 'join-room', 'join-room']);
+  });
+
+  it('asks again how many cameras there are when nobody could say at first', async () => {
+    const cameras = vi.fn().mockRejectedValueOnce(new Error('no server yet')).mockResolvedValue(2);
+    watching(cameras);
+    await settle();
+    line().open();
+    join('open');
+    await settle();
+    expect(FakePeer.last.sections).toEqual(['video', 'video', 'audio']);
   });
 
   it('is gone without a trace once it is left', async () => {

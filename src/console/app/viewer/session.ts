@@ -1,4 +1,5 @@
 import type { ServerClock } from '../time/server-clock.js';
+import { Asking } from './asking.js';
 import type { ServerMessage } from './messages.js';
 import { ViewerPeer } from './peer.js';
 import { Signaling, signalingUrl } from './signaling.js';
@@ -19,9 +20,9 @@ export interface ViewerSessionOptions {
   room: string;
   token: () => string | null;
   clock: ServerClock;
-  /** ICE servers and policy; the session starts without them when they take too long. */
+  /** ICE servers and policy; where they take too long, an offer is made without them. */
   rtcConfig: () => Promise<RTCConfiguration>;
-  /** How many cameras there are to see; one when that takes too long. */
+  /** How many cameras there are to see; where that takes too long, an offer asks for one. */
   cameras: () => Promise<number>;
 }
 
@@ -46,8 +47,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export class ViewerSession {
   #state: ViewerState = INITIAL;
   readonly #signaling: Signaling;
-  readonly #config: Promise<RTCConfiguration>;
-  readonly #cameras: Promise<number>;
+  readonly #config: Asking<RTCConfiguration>;
+  readonly #cameras: Asking<number>;
   #peer: ViewerPeer | null = null;
   /** Whose offers were sent over this line and are to be answered, in their order. */
   #asked: ViewerPeer[] = [];
@@ -61,8 +62,8 @@ export class ViewerSession {
     private readonly options: ViewerSessionOptions,
     private readonly on: ViewerSessionEvents,
   ) {
-    this.#config = patiently<RTCConfiguration>(options.rtcConfig(), CONFIG_PATIENCE_MS, {});
-    this.#cameras = patiently(options.cameras(), CAMERAS_PATIENCE_MS, 1);
+    this.#config = new Asking(options.rtcConfig, CONFIG_PATIENCE_MS);
+    this.#cameras = new Asking(options.cameras, CAMERAS_PATIENCE_MS);
     globalThis.addEventListener?.('online', this.#onNetwork);
     networkInformation()?.addEventListener('change', this.#onNetwork);
     this.#signaling = new Signaling(
@@ -129,7 +130,7 @@ export class ViewerSession {
       case 'error':
         // It does not say whether it is an offer's.
         this.#asked = [];
-        if (before.phase !== 'waiting') this.#tryAgain();
+        this.#tryAgain();
         break;
       default:
     }
@@ -156,11 +157,11 @@ export class ViewerSession {
   /** Offers anew on a fresh connection; the one before, if any, has nothing more to give. */
   async #negotiate(): Promise<void> {
     this.#dropPeer();
-    const [config, cameras] = await Promise.all([this.#config, this.#cameras]);
+    const [config, cameras] = await Promise.all([this.#config.get(), this.#cameras.get()]);
     if (this.#state.phase !== 'live' || this.#peer !== null) return;
     const early: (RTCIceCandidateInit | null)[] = [];
     let offered = false;
-    const peer: ViewerPeer = new ViewerPeer(config, cameras, {
+    const peer: ViewerPeer = new ViewerPeer(config ?? {}, cameras ?? 1, {
       candidate: (candidate) => {
         if (offered) this.#trickle(candidate);
         else early.push(candidate);
@@ -213,7 +214,7 @@ export class ViewerSession {
       // A line that stays silent may have lost its network without being told.
       if (inMs === ANSWER_PATIENCE_MS && ++this.#unanswered > 1) this.#signaling.renew();
       else if (this.#state.phase === 'live') void this.#negotiate();
-      else if (this.#state.phase !== 'waiting') this.#join();
+      else this.#join();
     }, inMs);
   }
 
@@ -238,12 +239,6 @@ export class ViewerSession {
     this.#moveTo(onLocalZero(this.#state), null);
     this.#zero = setTimeout(() => this.#moveTo(onSilence(this.#state), null), CLOSING_PATIENCE_MS);
   }
-}
-
-/** What a promise gives, or something else when it takes too long or fails. */
-function patiently<T>(promise: Promise<T>, ms: number, otherwise: T): Promise<T> {
-  const unhurried = new Promise<T>((resolve) => setTimeout(resolve, ms, otherwise));
-  return Promise.race([promise.catch(() => otherwise), unhurried]);
 }
 
 /** Chromium's word on the network in use, where there is one. */

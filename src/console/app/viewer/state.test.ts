@@ -114,5 +114,8 @@ describe('the pause between attempts', () => {
     const again = onMessage(onDisconnected(before), joined);
     expect(again).toMatchObject({ phase: 'live', robotAvailable: false, emergencyStop: null, watchedBy: [] });
     expect(onMessage(again, online).robotAvailable).toBe(true);
+    const cleared: ServerMessage = { event: 'emergency-stop', data: { robotId: 't', engaged: false, reason: 'It is gone' } };
+    expect(onMessage(before, cleared)).toMatchObject({ emergencyStop: null, stopIsOver: true });
+    expect(onMessage(after(joined), cleared).stopIsOver).toBe(false);
   });
 });

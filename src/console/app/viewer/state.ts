@@ -21,6 +21,8 @@ export interface ViewerState {
   watchedBy: readonly string[];
   /** The running emergency stop's reason. */
   emergencyStop: string | null;
+  /** One ran, and was cleared while somebody watched. */
+  stopIsOver: boolean;
   /** The last warning given, in seconds before the end. */
   warning: number | null;
   change: { endsAt: number; before: number | null; reason: string } | null;
@@ -35,6 +37,7 @@ export const INITIAL: ViewerState = {
   robotAvailable: true,
   watchedBy: [],
   emergencyStop: null,
+  stopIsOver: false,
   warning: null,
   change: null,
   end: null,
@@ -65,7 +68,7 @@ export function onMessage(state: ViewerState, message: ServerMessage): ViewerSta
     case 'joined-room': {
       const { endsAt, role, state: room } = message.data;
       // What holds besides is told again right after it; what was known before an outage may have passed meanwhile.
-      const anew = { robotAvailable: false, watchedBy: [], emergencyStop: null };
+      const anew = { robotAvailable: false, watchedBy: [], emergencyStop: null, stopIsOver: false };
       return { ...state, ...anew, endsAt: Date.parse(endsAt), role, phase: room === 'waiting' ? 'waiting' : 'live' };
     }
     case 'session-started':
@@ -93,7 +96,9 @@ export function onMessage(state: ViewerState, message: ServerMessage): ViewerSta
       return { ...state, watchedBy: message.event === 'user-left' ? others : [...others, userId] };
     }
     case 'emergency-stop':
-      return { ...state, emergencyStop: message.data.engaged ? message.data.reason : null };
+      return message.data.engaged
+        ? { ...state, emergencyStop: message.data.reason, stopIsOver: false }
+        : { ...state, emergencyStop: null, stopIsOver: state.stopIsOver || state.emergencyStop !== null };
     case 'robot-available':
       return { ...state, robotAvailable: true };
     case 'robot-unavailable':

@@ -163,6 +163,15 @@ export const viewerStyles = css`
     line-height: 1.4;
     overflow-wrap: anywhere;
   }
+  /* For those who hear it: whoever sees the alarm sees that it is gone. */
+  .unseen {
+    position: absolute;
+    width: 1px;
+    height: 1px;
+    overflow: hidden;
+    clip-path: inset(50%);
+    white-space: nowrap;
+  }
   /* There before it says something, without taking a place among the facts. */
   .company:not(:has(.fact)) {
     position: absolute;

@@ -161,6 +161,7 @@ export function alarm({ state }: ViewModel): TemplateResult {
     <div role="alert">
       ${state.emergencyStop === null ? nothing : html`<p class="alarm"><strong>Emergency stop.</strong> ${state.emergencyStop}</p>`}
     </div>
+    <div role="status" class="unseen">${state.stopIsOver ? 'The emergency stop is over.' : nothing}</div>
   `;
 }
 

@@ -52,7 +52,7 @@ function retiring(robot: Robot): Question {
     title: `Retire ${robot.name}?`,
     body: html`
       <p>Its running session ends at once, its bookings are cancelled, and it cannot connect again. There is no way back; what the log has of it stays.</p>
-      ${reasonField('shown to those whose booking it takes')}
+      ${reasonField('shown to those whose booking it takes', 'Needed where somebody loses a booking by it.')}
     `,
     act: 'Retire it',
     keep: 'Keep it',
