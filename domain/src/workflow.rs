@@ -208,8 +208,12 @@ fn after_robot(event: &RobotEvent, now: DateTime<Utc>) -> Vec<Routed> {
 
 fn after_room(event: &RoomEvent, now: DateTime<Utc>) -> Vec<Routed> {
     match event {
-        RoomEvent::Closed { booking_id: Some(booking_id), cause, due_at, .. } => {
-            let end = BookingCommand::EndSession { cause: *cause, due_at: *due_at, room_closed: true, now };
+        RoomEvent::Closed { booking_id: Some(booking_id), cause, due_at, robot_missed, .. } => {
+            let cause = match cause {
+                Cause::WindowClosed if *robot_missed => Cause::RobotLost,
+                other => *other,
+            };
+            let end = BookingCommand::EndSession { cause, due_at: *due_at, room_closed: true, now };
             vec![Routed::Booking(*booking_id, end)]
         }
         _ => vec![],

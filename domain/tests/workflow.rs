@@ -39,8 +39,16 @@ fn book(world: &mut World, holder: AccountId, robot_id: RobotId, window: Window)
     booking_id
 }
 
-/// A session of account 0 with robot 0, from now for an hour.
+/// A session of account 0 with robot 0, which is there, from now for an hour.
 fn running(world: &mut World) -> BookingId {
+    let booking_id = running_without_robot(world);
+    let room_id = booking(world, booking_id).room_id;
+    let came = RoomCommand::RecordRobotCame { now: world.now };
+    world.carry(Routed::Room(room_id, came)).expect("is recorded");
+    booking_id
+}
+
+fn running_without_robot(world: &mut World) -> BookingId {
     let window = window(world, 0, 60);
     let booking_id = book(world, account(0), robot(0), window);
     order(world, booking_id, BookingCommand::StartSession { now: world.now });
@@ -165,6 +173,24 @@ fn a_started_session_has_its_room_open_until_its_end() {
     assert_eq!(booking(&world, booking_id).cause, Some(Cause::WindowClosed));
     assert_eq!(slot_of(&world, robot(0), booking_id), None);
     assert_eq!(claim_of(&world, account(0), booking_id), None);
+}
+
+#[test]
+fn a_window_that_passes_without_its_robot_ends_with_the_robot_lost_and_an_end_before_it_keeps_its_cause() {
+    let mut world = World::new(0);
+    let booking_id = running_without_robot(&mut world);
+    world.now = booking(&world, booking_id).window.ends_at;
+    world.end_what_is_due();
+    world.settle();
+    assert_eq!(phase(&world, booking_id), Phase::Ended);
+    assert_eq!(booking(&world, booking_id).cause, Some(Cause::RobotLost));
+    assert_eq!(claim_of(&world, account(0), booking_id), None);
+    let next = running_without_robot(&mut world);
+    let room_id = booking(&world, next).room_id;
+    let now = world.now;
+    world.close_room(room_id, Cause::TerminatedByAdmin, now);
+    world.settle();
+    assert_eq!(booking(&world, next).cause, Some(Cause::TerminatedByAdmin));
 }
 
 #[test]

@@ -66,7 +66,8 @@ impl Projection for Sessions {
     fn keys(recorded: &Recorded) -> Vec<String> {
         match &recorded.fact {
             Fact::Room(
-                RoomEvent::Negotiated { .. }
+                RoomEvent::RobotCame { .. }
+                | RoomEvent::Negotiated { .. }
                 | RoomEvent::ControlGranted { .. }
                 | RoomEvent::ControlReleased { .. }
                 | RoomEvent::ParticipantLeft { .. },
@@ -131,6 +132,7 @@ impl SessionRow {
                 self.reason_hash.clone_from(reason_hash);
             }
             RoomEvent::Opened { .. }
+            | RoomEvent::RobotCame { .. }
             | RoomEvent::ParticipantLeft { .. }
             | RoomEvent::Negotiated { .. }
             | RoomEvent::ControlGranted { .. }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use curfew_domain::booking::{BookingEvent, State};
+use curfew_domain::booking::BookingEvent;
 use curfew_domain::{Booking, BookingId, Cause, Phase as BookingPhase};
 
 use super::deadlines::Due;
@@ -38,7 +38,6 @@ impl Kind for BookingSide {
                 BookingEvent::Confirmed { .. } => arm(state, shell),
                 BookingEvent::SessionStarted { .. } => {
                     shell.deadlines.disarm(Due::BookingStarts(self.id));
-                    arm_grace(state, shell);
                 }
                 BookingEvent::SessionExtended { is_running, .. }
                 | BookingEvent::SessionShortened { is_running, .. } => {
@@ -77,24 +76,6 @@ pub(crate) fn arm(booking: &Booking, shell: &Arc<Shell>) {
     }
     if !state.phase.is_over() {
         shell.deadlines.arm_wall(Due::BookingEnds(id), state.window.ends_at);
-    }
-}
-
-/// What the rules say of a robot that is not there and of a holder who does not come: from the window's start, or from when the
-/// session began after it, by the boot clock.
-pub(crate) fn arm_grace(booking: &Booking, shell: &Arc<Shell>) {
-    let Some(State { booking_id: id, robot_id: robot, window, .. }) = booking.state() else { return };
-    let id = *id;
-    let rules = shell.rules();
-    let begun = window.starts_at.max(shell.clock.wall());
-    let after = |seconds: u32| begun + chrono::TimeDelta::seconds(seconds.into());
-    for (due, grace) in
-        [(Due::RobotLost(id), rules.no_robot_grace_s), (Due::NoShow(id), rules.no_show_after_s)]
-    {
-        let is_there = matches!(due, Due::RobotLost(_)) && robot.is_some_and(|id| shell.rooms.is_online(id));
-        if let Some(at) = grace.map(after).filter(|at| *at < window.ends_at && !is_there) {
-            shell.deadlines.arm_boot(due, shell.clock.boot_at(at));
-        }
     }
 }
 

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use curfew_domain::{
-    Actor, BookingCommand, BookingId, Cause, Fact, LabCommand, RobotCommand, RobotId, RoomEvent, RoomId,
-};
+use curfew_domain::{Actor, BookingCommand, BookingId, Cause, LabCommand, RobotCommand, RobotId, RoomId};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 
@@ -16,6 +14,7 @@ use super::ending;
 use super::live::{End, Phase};
 use super::robot::RobotSide;
 use super::robot_messages::RoomsChanged;
+use super::room::RoomSide;
 use super::shell::Shell;
 use crate::media::{ClosedWhy, MediaEvent, PeerKind, PeerReport};
 use crate::protocol::{ServerMessage, SessionWarning};
@@ -25,9 +24,6 @@ const SWEEP: Duration = Duration::from_secs(10);
 
 /// Between two tries of what cannot be read.
 const AGAIN: Duration = Duration::from_secs(1);
-
-/// Facts of a session that are looked through for its holder's coming.
-const LOOKED_THROUGH: usize = 10_000;
 
 /// Waits for deadlines until the server stops.
 pub(crate) async fn deadlines(shell: Arc<Shell>) {
@@ -75,7 +71,7 @@ fn carry_out(shell: &Arc<Shell>, due: Due) {
         Due::BookingEnds(id) => shell.spawn(end_unopened(Arc::clone(shell), id)),
         Due::RobotAhead(robot, _) => rooms_changed(shell, robot, None),
         Due::RoomWarning(room, seconds_left) => warn(shell, room, seconds_left),
-        Due::RobotLost(id) => shell.spawn(robot_lost(Arc::clone(shell), id)),
+        Due::RobotLost(id) => robot_lost(shell, id),
         Due::NoShow(id) => shell.spawn(no_show(Arc::clone(shell), id)),
         Due::Sweep => sweep(shell),
     }
@@ -83,12 +79,14 @@ fn carry_out(shell: &Arc<Shell>, due: Due) {
 
 fn booking(shell: &Arc<Shell>, id: BookingId, command: BookingCommand) {
     let shell = Arc::clone(shell);
-    shell.clone().spawn(async move {
-        let metadata = Shell::metadata(Actor::System);
-        if let Some(Err(refused)) = shell.insist::<BookingSide>(id, command, metadata).await {
-            tracing::info!(%id, %refused, "a due step of a booking was refused");
-        }
-    });
+    shell.clone().spawn(async move { insisted(&shell, id, command).await });
+}
+
+async fn insisted(shell: &Arc<Shell>, id: BookingId, command: BookingCommand) {
+    let metadata = Shell::metadata(Actor::System);
+    if let Some(Err(refused)) = shell.insist::<BookingSide>(id, command, metadata).await {
+        tracing::info!(%id, %refused, "a due step of a booking was refused");
+    }
 }
 
 /// The window of a booking whose room never opened is over.
@@ -103,34 +101,39 @@ async fn end_unopened(shell: Arc<Shell>, id: BookingId) {
     self::booking(&shell, id, command);
 }
 
-async fn robot_lost(shell: Arc<Shell>, id: BookingId) {
-    let Ok(booking) = shell.state::<BookingSide>(id).await else { return };
-    let Some(state) = booking.state().filter(|state| state.is_active()) else { return };
-    if state.robot_id.is_some_and(|robot| !shell.rooms.is_online(robot)) {
-        let end = End { cause: Cause::RobotLost, at: shell.now_in(state.room_id), reason: None };
-        ending::end(&shell, state.room_id, end, Actor::System, None).await;
+/// The grace of a session's robot is over.
+fn robot_lost(shell: &Arc<Shell>, id: BookingId) {
+    let Some(live) = shell.rooms.of_booking(id) else { return };
+    let end = End { cause: Cause::RobotLost, at: shell.now_in(live.id), reason: None };
+    if let Some(cut) = ending::cut_without_robot(&live, end) {
+        shell.spawn(ending::finish(Arc::clone(shell), cut));
     }
 }
 
-async fn no_show(shell: Arc<Shell>, id: BookingId) {
-    let Ok(booking) = shell.state::<BookingSide>(id).await else { return };
-    let Some(state) = booking.state().filter(|state| state.is_active()) else { return };
-    // A read model that is behind must not make a no-show of somebody who came.
-    shell.shown(None).await;
-    let timeline = loop {
-        match shell.reads.timeline(state.room_id, 0, LOOKED_THROUGH).await {
-            Ok(timeline) => break timeline,
-            Err(error) => tracing::warn!(%error, %id, "whether the holder came cannot be read yet"),
+/// The time in which a session's holder was to come is over.
+pub(super) async fn no_show(shell: Arc<Shell>, id: BookingId) {
+    let Some(live) = shell.rooms.of_booking(id) else { return };
+    let holder = live.place().holder;
+    // Until the session is cut, the holder is not being let in.
+    let turn = shell.peers.turn(holder, live.id).await;
+    let came = loop {
+        match shell.state::<RoomSide>(live.id).await {
+            Ok(room) => break room.holder_came(),
+            Err(refused) => tracing::warn!(%refused, %id, "whether the holder came cannot be read yet"),
         }
         if shell.pause(AGAIN).await {
             return;
         }
     };
-    let came = |fact: &Fact| matches!(fact, Fact::Room(RoomEvent::ParticipantAdmitted { account_id, .. }) if *account_id == state.holder);
-    if !timeline.iter().any(|row| came(&row.fact)) {
-        let now = shell.now_in(state.room_id);
-        self::booking(&shell, id, BookingCommand::RecordNoShow { now });
+    if came || live.has(holder) {
+        return;
     }
+    let now = shell.now_in(live.id);
+    let end = End { cause: Cause::Cancelled, at: now, reason: None };
+    let Some(cut) = ending::cut(&shell, live.id, end, Actor::System, None) else { return };
+    drop(turn);
+    let recording = insisted(&shell, id, BookingCommand::RecordNoShow { now });
+    ending::finish_after(&shell, cut, recording).await;
 }
 
 fn warn(shell: &Arc<Shell>, room: RoomId, seconds_left: u32) {

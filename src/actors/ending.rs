@@ -10,7 +10,7 @@ use curfew_domain::{AccountId, Actor, Cause, PeerId, RobotId, RoomCommand, RoomI
 
 use super::deadlines::Due;
 use super::dispatch::rooms_changed;
-use super::live::{End, Place};
+use super::live::{End, LiveRoom, Place};
 use super::peers::Owner;
 use super::room::RoomSide;
 use super::shell::Shell;
@@ -68,19 +68,38 @@ pub(crate) fn cut(
     Some(Cut { room, place: live.place(), end, by, reason_hash, message })
 }
 
+/// As [`cut`], of a session whose robot has never been there.
+pub(crate) fn cut_without_robot(live: &LiveRoom, end: End) -> Option<Cut> {
+    let message = live.cut_without_robot(&end)?;
+    Some(Cut { room: live.id, place: live.place(), end, by: Actor::System, reason_hash: None, message })
+}
+
 /// Closes the peers of a room that was cut, then records it all. Returns once it is durable, or the server stops.
 pub(crate) async fn finish(shell: Arc<Shell>, cut: Cut) {
-    let Cut { room, place, end, by, reason_hash, message } = cut;
-    let mut reports = shell.media.close_room(room, Some(message.to_text().into())).await;
-    if end.cause == Cause::WindowClosed {
+    finish_after(&shell, cut, std::future::ready(())).await;
+}
+
+/// As [`finish`]; what `first` records stands in the log before the room's end.
+pub(crate) async fn finish_after<T>(shell: &Arc<Shell>, cut: Cut, first: impl Future<Output = T>) -> T {
+    let closing = shell.media.close_room(cut.room, Some(cut.message.to_text().into()));
+    let (reports, recorded) = tokio::join!(closing, first);
+    if cut.end.cause == Cause::WindowClosed {
         // First everybody's notice and every peer's last packet.
         shell.pause(RECORD_AFTER).await;
     }
-    rooms_changed(&shell, place.robot, Some(end.cause));
+    record(shell, cut, reports).await;
+    recorded
+}
+
+async fn record(shell: &Arc<Shell>, cut: Cut, mut reports: Vec<PeerReport>) {
+    let Cut { room, place, end, by, reason_hash, .. } = cut;
+    rooms_changed(shell, place.robot, Some(end.cause));
     if place.booking.is_none() {
-        super::room::tell_watch(&shell, &place, ServerMessage::UserLeft);
+        super::room::tell_watch(shell, &place, ServerMessage::UserLeft);
     }
     if let Some(live) = shell.rooms.get(room) {
+        // However long that takes: without it, the end would say that the robot never came.
+        super::room::record_robot(Arc::clone(&live), Arc::clone(shell)).await;
         reports.extend(live.take_reports());
     }
     for report in &reports {
@@ -103,7 +122,7 @@ pub(crate) async fn finish(shell: Arc<Shell>, cut: Cut) {
         // The server stops: its next start records what is due.
         None => {}
     }
-    super::room::disarm(room, &shell);
+    super::room::disarm(room, shell);
     shell.rooms.remove(room);
 }
 

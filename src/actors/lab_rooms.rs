@@ -257,6 +257,10 @@ impl Lab {
 
     /// Lets an account in, durably; a refusal is recorded, folded.
     pub(super) async fn admit(&self, live: &LiveRoom, account: AccountId, basis: Basis) -> Answer<()> {
+        if live.phase() == Phase::Ended {
+            // Its end may not be recorded yet.
+            return Err(Refused::new(Reason::WindowClosed));
+        }
         let command = RoomCommand::Admit { account_id: account, basis, now: self.shell.now_in(live.id) };
         let metadata = Shell::metadata(Actor::Account(account));
         let admitted = self.shell.carry::<RoomSide>(live.id, command, metadata).await;

@@ -84,6 +84,8 @@ struct Inner {
     is_recorded: bool,
     /// Why it was cut, once it was.
     cut_by: Option<Cause>,
+    /// When the robot was here first since the room opened.
+    robot_came: Option<BootInstant>,
 }
 
 impl LiveRoom {
@@ -99,6 +101,7 @@ impl LiveRoom {
             reports: Vec::new(),
             is_recorded: false,
             cut_by: None,
+            robot_came: None,
         };
         Self { id, inner: Mutex::new(inner), settling: Mutex::new(()) }
     }
@@ -142,6 +145,21 @@ impl LiveRoom {
         inner.deadline = Some(deadline);
         inner.place.window.ends_at = ends_at;
         true
+    }
+
+    /// The robot is here. True when it has not been since the room opened.
+    pub(crate) fn robot_comes(&self, now: BootInstant) -> bool {
+        let mut inner = self.inner();
+        let is_first = matches!(inner.phase, Phase::Open { .. }) && inner.robot_came.is_none();
+        if is_first {
+            inner.robot_came = Some(now);
+        }
+        is_first
+    }
+
+    /// When the robot was here first since the room opened.
+    pub(crate) fn robot_came(&self) -> Option<BootInstant> {
+        self.inner().robot_came
     }
 
     /// What the window's own time is at a boot instant: in a session that has begun it passes as the boot clock does, however
@@ -303,9 +321,18 @@ impl LiveRoom {
     /// Ends the room: from here on it takes nobody in, and everybody is told at once. `None` when it had ended before;
     /// else the message, for the peers' `session` channels too.
     pub(crate) fn cut(&self, end: &End) -> Option<ServerMessage> {
+        self.cut_if(end, |_| true)
+    }
+
+    /// As [`Self::cut`], unless the robot has been here: one that comes at the same instant came before this or after.
+    pub(crate) fn cut_without_robot(&self, end: &End) -> Option<ServerMessage> {
+        self.cut_if(end, |inner| inner.robot_came.is_none())
+    }
+
+    fn cut_if(&self, end: &End, is_meant: impl FnOnce(&Inner) -> bool) -> Option<ServerMessage> {
         let seats = {
             let mut inner = self.inner();
-            if inner.phase == Phase::Ended {
+            if inner.phase == Phase::Ended || !is_meant(&inner) {
                 return None;
             }
             inner.phase = Phase::Ended;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use curfew_domain::{AccountId, ConnectionId, CredentialId, RobotId, RoomId};
+use curfew_domain::{AccountId, BookingId, ConnectionId, CredentialId, RobotId, RoomId};
 
 use super::lab::Outbox;
 use super::live::{LiveRoom, Phase, Place, Seat, Sitter};
@@ -64,6 +64,11 @@ impl LiveRooms {
 
     pub(crate) fn all(&self) -> Vec<Arc<LiveRoom>> {
         self.index().rooms.values().cloned().collect()
+    }
+
+    /// The room of a session.
+    pub(crate) fn of_booking(&self, booking: BookingId) -> Option<Arc<LiveRoom>> {
+        self.index().rooms.values().find(|room| room.place().booking == Some(booking)).cloned()
     }
 
     pub(crate) fn of_robot(&self, robot: RobotId) -> Vec<Arc<LiveRoom>> {
@@ -135,16 +140,18 @@ impl LiveRooms {
         self.index().online.get(&robot).map(|online| online.credential)
     }
 
-    /// Tells the people in a robot's rooms that it came or went.
-    pub(crate) fn robot_online(&self, robot: RobotId, online: Option<Online>) {
+    /// Keeps whether a robot is connected. False when that was known.
+    pub(crate) fn set_online(&self, robot: RobotId, online: Option<Online>) -> bool {
         let is_online = online.is_some();
         let was = match online {
             Some(online) => self.index().online.insert(robot, online),
             None => self.index().online.remove(&robot),
         };
-        if was.is_some() == is_online {
-            return;
-        }
+        was.is_some() != is_online
+    }
+
+    /// Tells the people in a robot's rooms that it came or went.
+    pub(crate) fn tell_presence(&self, robot: RobotId, is_online: bool) {
         let user = UserRef { user_id: robot.to_string() };
         let message = if is_online {
             ServerMessage::RobotAvailable(user)

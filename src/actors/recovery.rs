@@ -230,13 +230,10 @@ async fn resume_booking(shell: &Arc<Shell>, id: BookingId) -> Answer<()> {
     let booking = shell.state::<BookingSide>(id).await?;
     let Some(state) = booking.state() else { return Ok(()) };
     booking::arm(&booking, shell);
-    if state.is_active() {
-        booking::arm_grace(&booking, shell);
-        if let Some(end) = state.ending.clone() {
-            return close_room(shell, state.room_id, Some(id), end).await;
-        }
+    match state.ending.clone() {
+        Some(end) if state.is_active() => close_room(shell, state.room_id, Some(id), end).await,
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// A room whose window is still open goes on.

@@ -15,7 +15,7 @@ use super::live::{Phase, Seat, Sitter, send};
 use super::live_rooms::{Online, ToldStop};
 use super::refusal::{Answer, Refused};
 use super::registry::{Registry, Shelf};
-use super::room::welcome;
+use super::room::{robot_comes, welcome};
 use super::shell::Shell;
 use crate::clock::BootInstant;
 use crate::protocol::{EmergencyStop, Empty, Publish, ServerMessage};
@@ -102,13 +102,19 @@ impl RobotSide {
         self.unlink(shell, Some(Reason::Conflict));
         let Link { connection, credential, outbox } = &link;
         let online = Online { connection: *connection, credential: *credential, outbox: outbox.clone() };
-        shell.rooms.robot_online(self.id, Some(online));
+        let is_new = shell.rooms.set_online(self.id, Some(online));
+        for room in shell.rooms.of_robot(self.id) {
+            // Before people hear that it is there, or some would hear next that it was lost.
+            robot_comes(&room, shell);
+            if let Some(booking) = room.place().booking {
+                shell.deadlines.disarm(Due::RobotLost(booking));
+            }
+        }
+        if is_new {
+            shell.rooms.tell_presence(self.id, true);
+        }
         if let Some(stop) = shell.rooms.stop(self.id) {
             send(&link.outbox, stop_message_for_robot(self.id, Some(stop)));
-        }
-        for booking in shell.rooms.of_robot(self.id).iter().filter_map(|room| room.place().booking) {
-            // It came in time.
-            shell.deadlines.disarm(Due::RobotLost(booking));
         }
         self.link = Some(link);
         self.is_told = false;
@@ -132,7 +138,9 @@ impl RobotSide {
         for room in shell.rooms.of_robot(self.id) {
             room.stand_up(link.connection);
         }
-        shell.rooms.robot_online(self.id, None);
+        if shell.rooms.set_online(self.id, None) {
+            shell.rooms.tell_presence(self.id, false);
+        }
         match why {
             Some(Reason::Conflict) => {
                 let text = "Another connection of the same robot has replaced this one.";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use curfew_domain::room::RoomEvent;
-use curfew_domain::{Actor, Basis, Room, RoomCommand, RoomId, Window};
+use curfew_domain::{Actor, Basis, BookingId, Room, RoomCommand, RoomId, Window};
 
 use super::deadlines::Due;
 use super::decisions::Awaited;
@@ -97,13 +97,50 @@ pub(crate) fn open(state: &Room, since: DateTime<Utc>, shell: &Arc<Shell>) -> bo
     }
     live.settle(|deadline| arm(id, deadline, shell));
     rooms_changed(shell, place.robot, None);
-    if place.booking.is_none() {
-        tell_watch(shell, &place, ServerMessage::UserJoined);
-    } else if !shell.rooms.is_online(place.robot) {
-        tracing::warn!(robot = %place.robot, room = %id, "a session begins without its robot");
+    if state.robot_came() || shell.rooms.is_online(place.robot) {
+        robot_comes(&live, shell);
+    }
+    match place.booking {
+        None => tell_watch(shell, &place, ServerMessage::UserJoined),
+        Some(booking) => arm_grace(booking, state, &live, shell),
     }
     shell.spawn(welcome(Arc::clone(shell), live));
     true
+}
+
+/// The robot is in a room: of a session, that is recorded the first time.
+pub(crate) fn robot_comes(live: &Arc<LiveRoom>, shell: &Arc<Shell>) {
+    if live.robot_comes(shell.clock.boot()) {
+        shell.spawn(record_robot(Arc::clone(live), Arc::clone(shell)));
+    }
+}
+
+/// Records that a session's robot came, if it did; returns when that is durable, or the server stops.
+pub(crate) async fn record_robot(live: Arc<LiveRoom>, shell: Arc<Shell>) {
+    let (Some(came), Place { booking: Some(_), robot, .. }) = (live.robot_came(), live.place()) else {
+        return;
+    };
+    let command = RoomCommand::RecordRobotCame { now: shell.at_in(live.id, came) };
+    // It is refused nowhere.
+    let _ = shell.insist::<RoomSide>(live.id, command, Shell::metadata(Actor::Robot(robot))).await;
+}
+
+/// What the rules say of a robot that is not there and of a holder who does not come, from when the session's room opens (or
+/// opens again after a restart), by the boot clock.
+fn arm_grace(booking: BookingId, state: &Room, live: &LiveRoom, shell: &Shell) {
+    let (rules, now) = (shell.rules(), shell.clock.boot());
+    if live.robot_came().is_none() {
+        tracing::warn!(robot = %live.place().robot, room = %live.id, "a session begins without its robot");
+    }
+    let graces = [
+        (Due::RobotLost(booking), rules.no_robot_grace_s.filter(|_| live.robot_came().is_none())),
+        (Due::NoShow(booking), rules.no_show_after_s.filter(|_| !state.holder_came())),
+    ];
+    for (due, grace) in graces {
+        if let Some(seconds) = grace {
+            shell.deadlines.arm_boot(due, now.saturating_add(Duration::from_secs(seconds.into())));
+        }
+    }
 }
 
 /// Tells a robot's sessions that an admin's watch came or went, unless the lab's rules keep watches silent.

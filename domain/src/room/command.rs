@@ -20,6 +20,10 @@ pub enum RoomCommand {
         due_at: DateTime<Utc>,
         now: DateTime<Utc>,
     },
+    /// The robot is there. Without effect in a watch, in a room that is not open, and from the second time on.
+    RecordRobotCame {
+        now: DateTime<Utc>,
+    },
     /// Lets an account in. Refused when the room is not open, past its deadline or full.
     Admit {
         account_id: AccountId,

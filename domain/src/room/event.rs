@@ -22,6 +22,10 @@ pub enum RoomEvent {
         due_at: DateTime<Utc>,
         opened_at: DateTime<Utc>,
     },
+    /// A session's robot is there for the first time since its room opened.
+    RobotCame {
+        at: DateTime<Utc>,
+    },
     ParticipantAdmitted {
         account_id: AccountId,
         basis: Basis,
@@ -91,12 +95,16 @@ pub enum RoomEvent {
         reason_hash: Option<String>,
         due_at: DateTime<Utc>,
         ended_at: DateTime<Utc>,
+        /// A session that went from its opening to this without its robot; logs of before do not say so.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        robot_missed: bool,
     },
 }
 
 event_names!(
     RoomEvent,
     Opened,
+    RobotCame,
     ParticipantAdmitted,
     ParticipantRefused,
     ParticipantLeft,

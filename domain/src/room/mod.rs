@@ -50,6 +50,8 @@ pub struct Room {
     deadline: Option<DateTime<Utc>>,
     change_no: u32,
     is_closed: bool,
+    robot_came: bool,
+    holder_came: bool,
     participants: BTreeMap<AccountId, Basis>,
     peers: BTreeMap<PeerId, Peer>,
     terminated: Recent<PeerId>,
@@ -80,6 +82,16 @@ impl Room {
 
     pub const fn is_closed(&self) -> bool {
         self.is_closed
+    }
+
+    /// Whether the robot has been there since the session began.
+    pub const fn robot_came(&self) -> bool {
+        self.robot_came
+    }
+
+    /// Whether the holder was ever let in.
+    pub const fn holder_came(&self) -> bool {
+        self.holder_came
     }
 
     /// `None` before it opened.
@@ -128,6 +140,7 @@ impl Decide for Room {
         use RoomCommand as C;
         match command {
             open @ C::Open { .. } => self.open(open),
+            C::RecordRobotCame { now } => Ok(self.record_robot_came(now)),
             C::Admit { account_id, basis, now } => self.admit(account_id, basis, now),
             C::RecordRefused { account_id, reason, count, since } => {
                 let refused = RoomEvent::ParticipantRefused { account_id, reason, count, since };
@@ -173,6 +186,7 @@ impl Decide for Room {
                     reason_hash,
                     due_at,
                     ended_at: now,
+                    robot_missed: self.awaits_robot(),
                 };
                 Ok(self.close(closed, &terminated, &end))
             }
@@ -213,7 +227,9 @@ impl Aggregate for Room {
                 self.deadline = Some(deadline);
                 self.change_no = change_no;
             }
+            RoomEvent::RobotCame { .. } => self.robot_came = true,
             RoomEvent::ParticipantAdmitted { account_id, basis, .. } => {
+                self.holder_came |= self.place.is_some_and(|place| place.holder == account_id);
                 self.participants.insert(account_id, basis);
             }
             RoomEvent::ParticipantLeft { account_id, .. } => {

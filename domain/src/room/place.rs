@@ -62,6 +62,16 @@ impl Room {
         }])
     }
 
+    pub(super) fn record_robot_came(&self, now: DateTime<Utc>) -> Vec<RoomEvent> {
+        self.awaits_robot().then_some(RoomEvent::RobotCame { at: now }).into_iter().collect()
+    }
+
+    /// A session is under way, and its robot has not been there yet.
+    pub(super) fn awaits_robot(&self) -> bool {
+        let is_session = self.place.is_some_and(|place| place.kind == RoomKind::Booking);
+        is_session && !self.is_closed && !self.robot_came
+    }
+
     pub(super) fn admit(&self, account_id: AccountId, basis: Basis, now: DateTime<Utc>) -> Decision {
         let place = self.open_place(now)?;
         match (place.kind, basis) {

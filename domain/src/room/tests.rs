@@ -22,8 +22,9 @@ fn open(kind: RoomKind, viewer_limit: u16) -> C {
     }
 }
 
+/// With its robot.
 fn opened() -> Given<Room> {
-    nothing().and(open(RoomKind::Booking, 4))
+    nothing().and(open(RoomKind::Booking, 4)).and(C::RecordRobotCame { now: at(60) })
 }
 
 fn admit(number: u128, basis: Basis, minute: i64) -> C {
@@ -60,6 +61,7 @@ fn closed(cause: Cause) -> E {
         reason_hash: None,
         due_at: at(120),
         ended_at: at(121),
+        robot_missed: false,
     }
 }
 
@@ -113,6 +115,43 @@ const KNOWN: Unreported = Unreported::Record { lateness_us: 9, stopped_between: 
 #[test]
 fn a_room_opens_once() {
     opened().when(open(RoomKind::Booking, 4)).then_nothing();
+}
+
+#[test]
+fn a_session_that_closes_without_its_robot_says_so() {
+    let came = |minute| C::RecordRobotCame { now: at(minute) };
+    let missed = |kind| {
+        nothing::<Room>().and(open(kind, 4)).when(close(Cause::WindowClosed, vec![], KNOWN)).then_that(
+            |events| events.iter().any(|event| matches!(event, E::Closed { robot_missed: true, .. })),
+            &(kind == RoomKind::Booking),
+        )
+    };
+    missed(RoomKind::Watch);
+    missed(RoomKind::Booking).when(came(121)).then_nothing();
+    nothing::<Room>().when(came(59)).then_nothing();
+    nothing::<Room>()
+        .and(open(RoomKind::Booking, 4))
+        .when(came(119))
+        .then(&[E::RobotCame { at: at(119) }])
+        .when(came(120))
+        .then_nothing()
+        .when(close(Cause::WindowClosed, vec![], KNOWN))
+        .then(&[closed(Cause::WindowClosed)]);
+}
+
+#[test]
+fn that_the_holder_came_is_remembered_when_they_left() {
+    let leave = C::Leave {
+        account_id: holder(),
+        cause: Cause::ParticipantLeft,
+        terminated: vec![],
+        unreported: KNOWN,
+        due_at: at(62),
+        now: at(62),
+    };
+    let visited = opened().and(admit(10, Basis::Guest, 61));
+    assert!(!visited.state().holder_came());
+    assert!(visited.and(admit(1, Basis::Holder, 61)).and(leave).state().holder_came());
 }
 
 #[test]

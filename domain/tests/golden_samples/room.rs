@@ -91,7 +91,18 @@ pub(crate) fn samples() -> Vec<Fact> {
             reason_hash: None,
             due_at: at(120),
             ended_at: at(120),
+            robot_missed: false,
         },
+        E::Closed {
+            booking_id: Some(booking()),
+            cause: Cause::WindowClosed,
+            by: Actor::System,
+            reason_hash: None,
+            due_at: at(120),
+            ended_at: at(120),
+            robot_missed: true,
+        },
+        E::RobotCame { at: at(61) },
     ];
     events.into_iter().map(Fact::Room).collect()
 }

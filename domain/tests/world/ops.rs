@@ -24,6 +24,7 @@ pub(crate) enum Op {
     Terminate { booking: u8, cause: u8 },
     NoShow { booking: u8 },
     Watch { robot: u8, length: u8 },
+    RobotComes { room: u8 },
     Join { booking: u8, who: u8 },
     Leave { booking: u8, who: u8 },
     ClosePeer { booking: u8 },
@@ -58,6 +59,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (few(), few()).prop_map(|(booking, cause)| Op::Terminate { booking, cause }),
         1 => few().prop_map(|booking| Op::NoShow { booking }),
         1 => (few(), 1..60_u8).prop_map(|(robot, length)| Op::Watch { robot, length }),
+        3 => few().prop_map(|room| Op::RobotComes { room }),
         8 => (few(), few()).prop_map(|(booking, who)| Op::Join { booking, who }),
         2 => (few(), few()).prop_map(|(booking, who)| Op::Leave { booking, who }),
         1 => few().prop_map(|booking| Op::ClosePeer { booking }),
@@ -148,6 +150,11 @@ impl World {
                 let causes = [Cause::TerminatedByAdmin, Cause::RobotLost, Cause::CredentialRevoked];
                 if let Some(room_id) = self.pick_room(booking) {
                     self.close_room(room_id, causes[usize::from(cause) % causes.len()], now);
+                }
+            }
+            Op::RobotComes { room } => {
+                if let Some(room_id) = self.pick_room(room) {
+                    self.attempt(Routed::Room(room_id, RoomCommand::RecordRobotCame { now }));
                 }
             }
             Op::Join { booking, who } => self.join(booking, account(who.into())),

@@ -5,8 +5,10 @@ use std::time::Duration;
 use curfew_domain::{BookingEvent, Cause, Fact, LabRules, RoomEvent};
 use curfew_projections::Status;
 
-use super::world::{World, minute};
-use crate::actors::Recorded;
+use super::sessions::viewer_offer;
+use super::world::{World, minute, stall};
+use crate::actors::deadlines::{Due, Fired};
+use crate::actors::{OfferTarget, Recorded, dispatch};
 use crate::protocol::ServerMessage;
 
 async fn world_with(change: impl FnOnce(&mut LabRules)) -> World {
@@ -24,6 +26,20 @@ fn unavailable(message: &ServerMessage) -> Option<()> {
 fn ended(message: &ServerMessage) -> Option<String> {
     match message {
         ServerMessage::SessionEnded(ended) => Some(ended.cause.clone()),
+        _ => None,
+    }
+}
+
+fn cause_of_the_session(fact: &Fact) -> Option<Cause> {
+    match fact {
+        Fact::Booking(BookingEvent::SessionEnded { cause, .. }) => Some(*cause),
+        _ => None,
+    }
+}
+
+fn cause_of_the_room(fact: &Fact) -> Option<Cause> {
+    match fact {
+        Fact::Room(RoomEvent::Closed { cause, .. }) => Some(*cause),
         _ => None,
     }
 }
@@ -48,11 +64,7 @@ async fn a_robot_that_stays_away_loses_the_session_and_the_window_is_the_holders
     world.advance(Duration::from_secs(1));
     assert_eq!(side.next(ended).await, "robot_lost");
     world.until_status(booked.id, Status::Ended).await;
-    let cause = |fact: &Fact| match fact {
-        Fact::Booking(BookingEvent::SessionEnded { cause, .. }) => Some(*cause),
-        _ => None,
-    };
-    assert_eq!(world.until(cause).await, Cause::RobotLost);
+    assert_eq!(world.until(cause_of_the_session).await, Cause::RobotLost);
     let released = |fact: &Fact| {
         matches!(fact, Fact::Account(curfew_domain::AccountEvent::WindowReleased { .. })).then_some(())
     };
@@ -110,4 +122,118 @@ async fn a_holder_who_came_and_left_is_no_no_show() {
     world.advance(Duration::from_secs(61));
     world.advance(Duration::from_secs(600));
     world.until_status(booked.id, Status::Ended).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_passes_without_its_robot_ends_with_its_window_for_those_in_it_and_as_lost_in_the_log()
+{
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 0, 10).await.expect("free");
+    opened(&world).await;
+    let (joined, mut side) = world.join(&viewer, booked.id).await;
+    joined.expect("the holder");
+    let target = OfferTarget { robot: Some("one".into()), ..OfferTarget::default() };
+    world.lab.offer(&viewer, &target, None, viewer_offer("aaaa")).await.expect("answered all the same");
+    world.advance(Duration::from_secs(600));
+    assert_eq!(side.next(ended).await, "window_closed", "that is why it ends now");
+    let peer = |fact: &Fact| match fact {
+        Fact::Room(RoomEvent::PeerConnectionTerminated { cause, .. }) => Some(*cause),
+        _ => None,
+    };
+    assert_eq!(world.until(peer).await, Cause::WindowClosed);
+    assert_eq!(world.until(cause_of_the_room).await, Cause::WindowClosed);
+    assert_eq!(world.until(cause_of_the_session).await, Cause::RobotLost);
+    world.until_status(booked.id, Status::Ended).await;
+    let row = world.projector.reads().booking(booked.id).await.expect("read").expect("there");
+    assert_eq!(row.cause, Some(Cause::RobotLost));
+}
+
+/// Whether the robot came at all before the process dies in the middle of the window, how long that is down, and what became of it.
+async fn ends_after_a_restart(came: bool, down: Duration) -> Cause {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    world.book(&viewer, robot, 0, 10).await.expect("free");
+    opened(&world).await;
+    if came {
+        let (_, connection) = world.connect(robot).await;
+        world.lab.robot_disconnected(robot, connection.id).await;
+        world.until(|fact| matches!(fact, Fact::Room(RoomEvent::RobotCame { .. })).then_some(())).await;
+    }
+    world.advance(Duration::from_secs(60));
+    let world = world.crash(down).await;
+    world.advance(Duration::from_secs(600));
+    world.until(cause_of_the_session).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_forgets_neither_that_the_robot_came_nor_that_it_did_not() {
+    for down in [Duration::from_secs(1), Duration::from_secs(3600)] {
+        assert_eq!(ends_after_a_restart(true, down).await, Cause::WindowClosed, "down for {down:?}");
+        assert_eq!(ends_after_a_restart(false, down).await, Cause::RobotLost, "down for {down:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_robot_that_came_before_a_restart_is_not_lost_after_it() {
+    let world = world_with(|rules| rules.no_robot_grace_s = Some(120)).await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    world.book(&viewer, robot, 0, 10).await.expect("free");
+    opened(&world).await;
+    let (_, _connection) = world.connect(robot).await;
+    world.until(|fact| matches!(fact, Fact::Room(RoomEvent::RobotCame { .. })).then_some(())).await;
+    let world = world.crash(Duration::from_secs(1)).await;
+    world.advance(Duration::from_secs(300));
+    world.advance(Duration::from_secs(600));
+    assert_eq!(world.until(cause_of_the_room).await, Cause::WindowClosed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grace_that_reaches_beyond_the_window_counts_when_the_window_is_extended() {
+    let world = world_with(|rules| rules.no_robot_grace_s = Some(15 * 60)).await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 0, 10).await.expect("free");
+    opened(&world).await;
+    assert_eq!(world.lab.extend(&viewer, booked.id, minute(30)).await, Ok(Recorded(true)));
+    world.advance(Duration::from_secs(15 * 60));
+    assert_eq!(world.until(cause_of_the_room).await, Cause::RobotLost);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_robot_that_came_and_went_as_its_grace_ran_out_is_not_lost() {
+    let world = world_with(|rules| rules.no_robot_grace_s = Some(120)).await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 0, 10).await.expect("free");
+    opened(&world).await;
+    let (joined, mut side) = world.join(&viewer, booked.id).await;
+    joined.expect("the holder");
+    let (_, connection) = world.connect(robot).await;
+    world.lab.robot_disconnected(robot, connection.id).await;
+    // It was taken from the deadlines just before the robot came.
+    dispatch::fire(&world.lab.shell, vec![Fired::Due(Due::RobotLost(booked.id))]);
+    world.advance(Duration::from_secs(600));
+    assert_eq!(side.next(ended).await, "window_closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_holder_who_came_is_no_no_show_while_the_read_models_stand_still() {
+    let world = World::impatient().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 0, 10).await.expect("free");
+    opened(&world).await;
+    let lock = stall(&world, "projections.db").await;
+    let (joined, mut side) = world.join(&viewer, booked.id).await;
+    joined.expect("the holder");
+    dispatch::no_show(world.lab.shell.clone(), booked.id).await;
+    world.lab.leave(side.id).await;
+    dispatch::no_show(world.lab.shell.clone(), booked.id).await;
+    assert!(!side.has_message(|message| ended(message).is_some()));
+    let (joined, mut again) = world.join(&viewer, booked.id).await;
+    joined.expect("the session goes on");
+    world.advance(Duration::from_secs(600));
+    assert_eq!(again.next(ended).await, "window_closed");
+    lock.release().await;
+    assert_eq!(world.until(cause_of_the_room).await, Cause::WindowClosed);
+    let is_no_show = |fact: &Fact| matches!(fact, Fact::Booking(BookingEvent::NoShow { .. }));
+    assert!(!world.facts().await.iter().any(is_no_show));
 }
