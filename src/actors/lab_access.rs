@@ -14,6 +14,7 @@ use super::lab_bookings::{required, told};
 use super::live::{End, Place};
 use super::refusal::{Answer, Refused};
 use super::shell::Shell;
+use super::turns::Leave;
 
 impl Lab {
     /// An account's present role and state, whatever its token says.
@@ -47,9 +48,10 @@ impl Lab {
     /// What the new role does not open ends: an admin's watches, and every session for an auditor.
     pub async fn change_role(&self, principal: &Principal, id: AccountId, role: Role) -> Answer<()> {
         let by = self.admin(principal).await?;
-        if role != Role::Admin {
-            not_oneself(by, id)?;
-        }
+        let _leave = match role {
+            Role::Admin => None,
+            Role::Viewer | Role::Auditor => Some(self.begin_taking(principal, by, id).await?),
+        };
         self.account_command(id, AccountCommand::ChangeRole { role, by }, by).await?;
         let is_closed_to = |place: &Place| match role {
             Role::Admin => false,
@@ -69,7 +71,7 @@ impl Lab {
     /// Cuts the account's live peers and sessions at once, then records it; its coming bookings are cancelled.
     pub async fn suspend(&self, principal: &Principal, id: AccountId, reason: &str) -> Answer<Recorded> {
         let (by, reason) = self.admin_because(principal, reason).await?;
-        not_oneself(by, id)?;
+        let leave = self.begin_taking(principal, by, id).await?;
         if !self.shell.state::<AccountSide>(id).await?.is_registered() {
             return Err(Refused::not_found("account"));
         }
@@ -84,6 +86,7 @@ impl Lab {
         self.patiently(async move {
             let suspended = shell.insist::<AccountSide>(id, command, Shell::metadata(by)).await;
             let position = told(suspended)?.position;
+            drop(leave);
             // Until it was recorded, they could come back.
             cut(&shell).await;
             shell.caught_up(position).await;
@@ -184,6 +187,20 @@ impl Lab {
         Ok((self.admin(principal).await?, required(reason)?))
     }
 
+    /// Somebody's rights are going to be taken away by an admin, which holds until the answer is dropped.
+    async fn begin_taking(&self, principal: &Principal, by: Actor, id: AccountId) -> Answer<Leave> {
+        not_oneself(by, id)?;
+        let leave = self.shell.turns.leaving.begin(by, id).ok_or_else(|| {
+            Refused::because(
+                Reason::Conflict,
+                "Another admin is changing your own rights just now. Try again in a moment.",
+            )
+        })?;
+        // What was recorded before shows in a look that comes after; what is being recorded was seen above.
+        self.admin(principal).await?;
+        Ok(leave)
+    }
+
     async fn account_command(&self, id: AccountId, command: AccountCommand, by: Actor) -> Answer<()> {
         let decided = self.shell.carry::<AccountSide>(id, command, Shell::metadata(by)).await?;
         self.shell.shown(decided.position).await;
@@ -196,7 +213,7 @@ pub(super) fn account_of(by: Actor) -> Answer<AccountId> {
     by.account().ok_or_else(|| Refused::because(Reason::WrongRole, "This needs an admin's account."))
 }
 
-/// So that a slip does not leave a lab without an admin.
+/// So that a slip does not leave a lab without an admin; that two do not, [`Lab::begin_taking`] sees to.
 fn not_oneself(by: Actor, id: AccountId) -> Answer<()> {
     if by == Actor::Account(id) {
         let text = "This would take your own rights away. Ask another admin to do it.";

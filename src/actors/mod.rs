@@ -37,6 +37,7 @@ mod shell;
 mod start;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod workflows;
 
 pub use config::ActorsConfig;

@@ -1,13 +1,14 @@
 //! Whose peer connections there are, for trickle and teardown, and the answers that were given for an offer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use curfew_domain::{AccountId, ConnectionId, CredentialId, PeerId, RobotId, RoomId};
 
 use tokio::sync::OwnedMutexGuard;
 
 use super::lab::Negotiated;
+use super::turns::TurnsBy;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
@@ -69,13 +70,10 @@ impl OfferKey {
     }
 }
 
-/// Held by one offer at a time.
-type Turn = Arc<tokio::sync::Mutex<()>>;
-
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
     known: Mutex<HashMap<PeerId, Known>>,
-    turns: Mutex<HashMap<(AccountId, RoomId), Turn>>,
+    turns: TurnsBy<(AccountId, RoomId)>,
 }
 
 impl Peers {
@@ -138,12 +136,7 @@ impl Peers {
 
     /// Held while an account is let into a room, negotiates there or is recorded as gone: one at a time.
     pub(crate) async fn turn(&self, account: AccountId, room: RoomId) -> OwnedMutexGuard<()> {
-        let turn = {
-            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-            Arc::clone(turns.entry((account, room)).or_default())
-        };
-        turn.lock_owned().await
+        self.turns.turn((account, room)).await
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<PeerId, Known>> {

@@ -1,6 +1,5 @@
 //! What all actors share, and the ways by which one reaches another.
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +28,7 @@ use super::peers::Peers;
 use super::refusal::{Answer, Refused};
 use super::registry::{Handle, Registry};
 use super::robot::RobotSide;
+use super::turns::Turns;
 use crate::clock::{BootInstant, SharedClock};
 use crate::correlation;
 use crate::media::{Media, MediaError, PeerReport, PeerStats};
@@ -37,23 +37,6 @@ use crate::store::{Log, Projector, Reads, Reasons, StoreError};
 /// Between two tries of what must be recorded; doubled from the first to the second.
 const FIRST_RETRY: Duration = Duration::from_millis(20);
 const LAST_RETRY: Duration = Duration::from_secs(1);
-
-/// What is looked up and then made, one at a time, so that two who ask at one instant do not both find nothing. One server is
-/// active on a data folder, so these are the only ones that ask.
-#[derive(Debug)]
-pub(crate) struct Turns {
-    /// The slugs that were given since the process began: read models that are behind may not have them yet.
-    pub(crate) slugs: tokio::sync::Mutex<HashSet<String>>,
-    pub(crate) watches: tokio::sync::Mutex<()>,
-    /// The log's end when the process began.
-    pub(crate) began_at: u64,
-}
-
-impl Turns {
-    pub(crate) fn new(began_at: u64) -> Self {
-        Self { slugs: Default::default(), watches: Default::default(), began_at }
-    }
-}
 
 pub(crate) struct Shell {
     pub(crate) log: Log,

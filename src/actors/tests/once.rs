@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use curfew_domain::{Fact, Reason, RobotEvent, RobotId, RoomEvent};
+use curfew_domain::{Fact, Reason, RobotEvent, RobotId, Role, RoomEvent};
 use futures_util::future::join_all;
 
-use super::world::{World, rover};
-use crate::actors::Answer;
+use super::standing::OFTEN;
+use super::world::{World, account, rover};
+use crate::actors::{Answer, Principal};
 
 async fn register(world: &World, slug: &str) -> Answer<RobotId> {
     // As a request does: on a task of its own.
@@ -32,6 +33,51 @@ async fn of_eight_robots_with_one_slug_there_is_one() {
     let again = register(&world, "rover-1").await;
     assert_eq!(again.expect_err("taken").reason, Reason::Conflict);
     assert_eq!(registrations(&world.facts().await), 2);
+}
+
+/// Admins who take each other's rights at one instant, all by the same means.
+async fn taking_each_others_rights(suspending: bool) {
+    let world = World::new().await;
+    for _ in 0..OFTEN {
+        let mut admins = Vec::new();
+        for _ in 0..3 {
+            let id = world.lab.register_account(None, Role::Admin).await.expect("an admin");
+            admins.push(Principal::Account { id, role: Role::Admin });
+        }
+        // Each takes the next one's, the last the first one's.
+        let takes = (0..3).map(|number| {
+            let (lab, by, whose) = (world.lab.clone(), admins[number], account(&admins[(number + 1) % 3]));
+            tokio::spawn(async move {
+                if suspending {
+                    lab.suspend(&by, whose, "misuse").await.map(drop)
+                } else {
+                    lab.change_role(&by, whose, Role::Viewer).await
+                }
+            })
+        });
+        for taken in join_all(takes).await {
+            if let Err(refused) = taken.expect("no panic") {
+                let codes = [Reason::Conflict, Reason::WrongRole, Reason::Suspended];
+                assert!(codes.contains(&refused.reason), "{refused:?}");
+            }
+        }
+        let mut left = 0;
+        for admin in &admins {
+            let state = world.lab.account(account(admin)).await.expect("registered");
+            left += usize::from(state.role == Role::Admin && !state.suspended);
+        }
+        assert!((1..3).contains(&left), "{left} of 3 are left");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_admins_who_demote_each_other_one_is_left() {
+    taking_each_others_rights(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_admins_who_suspend_each_other_one_is_left() {
+    taking_each_others_rights(true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
