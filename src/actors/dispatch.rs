@@ -198,6 +198,8 @@ async fn reported(shell: Arc<Shell>, event: MediaEvent) {
     let now = shell.clock.wall();
     match event {
         MediaEvent::Connected { peer, kind: PeerKind::Publisher { robot }, .. } => {
+            // Recorded first, this would be taken for the end of the connection before, whose own end says why and what it sent.
+            let _turn = shell.peers.publishing(robot).await;
             // One that was ended meanwhile is not begun after its end.
             if shell.peers.owner(peer).is_none() {
                 return;
@@ -214,6 +216,7 @@ async fn reported(shell: Arc<Shell>, event: MediaEvent) {
 async fn closed(shell: &Arc<Shell>, report: &PeerReport, why: ClosedWhy) {
     match report.kind {
         PeerKind::Publisher { robot } => {
+            let _turn = shell.peers.publishing(robot).await;
             if why == ClosedWhy::Deadline {
                 shell.pause(ending::RECORD_AFTER).await;
             }

@@ -131,9 +131,12 @@ impl Lab {
         let shell = Arc::clone(&self.shell);
         self.patiently(async move {
             let was_cut = cut.is_some();
-            let closing = ending::finish_all(&shell, cut.into_iter().collect());
             let cancelling = shell.insist::<BookingSide>(id, command, Shell::metadata(by));
-            let ((), outcome) = tokio::join!(closing, cancelling);
+            // Were the room's end first, the booking would be over, and nothing said of who cancelled it.
+            let outcome = match cut {
+                Some(cut) => ending::finish_after(&shell, cut, cancelling).await,
+                None => cancelling.await,
+            };
             let decided = told(outcome)?;
             if was_cut {
                 shell.ended(id).await;

@@ -9,12 +9,14 @@ use curfew_domain::{
 use super::dispatch::rooms_changed;
 use super::ending;
 use super::folded;
-use super::lab::{ConnectionId, Joined, Lab, Negotiated, Outbox, Principal, RobotRoom, RoomHint, Watch};
+use super::lab::{
+    ConnectionId, Joined, Lab, Negotiated, Outbox, Principal, Recorded, RobotRoom, RoomHint, Watch,
+};
 use super::lab_access::account_of;
 use super::live::{End, LiveRoom, Phase, Place, Seat, Sitter};
 use super::refusal::{Answer, Refused};
-use super::robot::{RobotSide, stop_message};
-use super::robot_messages::{Connected, Disconnected, RobotOffer};
+use super::robot::{self, RobotSide, stop_message};
+use super::robot_messages::{Connected, RobotOffer};
 use super::room::{RoomSide, welcome};
 use super::shell::Shell;
 use crate::protocol::{RoomState, ServerMessage};
@@ -158,11 +160,16 @@ impl Lab {
         self.shell.robot(robot).ask(RobotOffer { connection, sdp }).await?
     }
 
+    /// Returns when that is recorded, or cannot be for now: it is tried on then.
     pub async fn robot_disconnected(&self, robot: RobotId, connection: ConnectionId) {
         let cause = if self.shell.is_closing() { Cause::ServerStopped } else { Cause::RobotLost };
-        let gone = Disconnected { connection, cause };
-        if let Ok(Err(refused)) = self.shell.robot(robot).ask(gone).await {
-            tracing::warn!(%robot, %refused, "that a robot went offline was not recorded");
+        let shell = Arc::clone(&self.shell);
+        let recorded = self.patiently(async move {
+            robot::disconnected(robot, connection, cause, &shell).await;
+            Ok(())
+        });
+        if recorded.await != Ok(Recorded(true)) {
+            tracing::warn!(%robot, "that a robot went offline is not recorded yet");
         }
     }
 

@@ -74,6 +74,7 @@ impl OfferKey {
 pub(crate) struct Peers {
     known: Mutex<HashMap<PeerId, Known>>,
     turns: TurnsBy<(AccountId, RoomId)>,
+    publishing: TurnsBy<RobotId>,
 }
 
 impl Peers {
@@ -137,6 +138,11 @@ impl Peers {
     /// Held while an account is let into a room, negotiates there or is recorded as gone: one at a time.
     pub(crate) async fn turn(&self, account: AccountId, room: RoomId) -> OwnedMutexGuard<()> {
         self.turns.turn((account, room)).await
+    }
+
+    /// Held while it is recorded that a connection of a robot's began or ended: one at a time, in the order in which that happened.
+    pub(crate) async fn publishing(&self, robot: RobotId) -> OwnedMutexGuard<()> {
+        self.publishing.turn(robot).await
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<PeerId, Known>> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use curfew_domain::robot::RobotEvent;
-use curfew_domain::{Cause, ConnectionId, CredentialId, Reason, Robot, RobotId};
+use curfew_domain::{Actor, Cause, ConnectionId, CredentialId, Reason, Robot, RobotCommand, RobotId};
 
 use super::deadlines::Due;
 use super::entity::Decided;
@@ -15,6 +15,7 @@ use super::live::{Phase, Seat, Sitter, send};
 use super::live_rooms::{Online, ToldStop};
 use super::refusal::{Answer, Refused};
 use super::registry::{Registry, Shelf};
+use super::robot_messages::Disconnected;
 use super::room::{robot_comes, welcome};
 use super::shell::Shell;
 use crate::clock::BootInstant;
@@ -261,6 +262,19 @@ fn differs_little(one: BootInstant, other: BootInstant) -> bool {
     one.saturating_since(other).max(other.saturating_since(one)) < SAME_END
 }
 
+/// Lets a robot's connection go and insists on recording it: the record has the robot online until then.
+pub(crate) async fn disconnected(robot: RobotId, connection: ConnectionId, cause: Cause, shell: &Arc<Shell>) {
+    let command = RobotCommand::Disconnect { connection_id: connection, cause, now: shell.clock.wall() };
+    match shell.robot(robot).ask(Disconnected { connection, cause }).await {
+        Ok(Err(refused)) => {
+            tracing::warn!(%robot, %refused, "a robot went offline, which is not recorded yet")
+        }
+        Ok(Ok(())) | Err(_) => return,
+    }
+    // Refused it is nowhere; a server that stops has it recorded by its next start.
+    let _ = shell.insist::<RobotSide>(robot, command, Shell::metadata(Actor::Robot(robot))).await;
+}
+
 /// Closes the robot's peer connection, but none that it opens later, and records its end.
 pub(crate) fn end_publishing(robot: RobotId, cause: Cause, shell: &Arc<Shell>) {
     shell.spawn(publishing_ended(robot, cause, shell));
@@ -275,6 +289,7 @@ pub(crate) fn publishing_ended(
     let closed = shell.media.close_robot(robot);
     let shell = Arc::clone(shell);
     async move {
+        let _turn = shell.peers.publishing(robot).await;
         if let Some(report) = closed.await {
             shell.record_publisher_end(robot, &report, cause, shell.clock.wall()).await;
         }

@@ -19,8 +19,7 @@ use super::live_rooms::LiveRooms;
 use super::meters::Meters;
 use super::peers::Peers;
 use super::registry::Registry;
-use super::robot::publishing_ended;
-use super::robot_messages::Disconnected;
+use super::robot::{disconnected, publishing_ended};
 use super::room::RoomSide;
 use super::shell::Shell;
 use super::turns::Turns;
@@ -93,10 +92,13 @@ impl Lab {
             leave_room(shell, room.id).await;
         }
         for (robot, connection) in shell.rooms.robots() {
-            publishing_ended(robot, Cause::ServerStopped, shell).await;
-            let gone = Disconnected { connection, cause: Cause::ServerStopped };
-            if let Ok(Err(refused)) = shell.robot(robot).ask(gone).await {
-                tracing::warn!(%robot, %refused, "a robot's end was not recorded");
+            let ended = publishing_ended(robot, Cause::ServerStopped, shell);
+            if tokio::time::timeout(shell.config.patience, ended).await.is_err() {
+                tracing::warn!(%robot, "what a robot sent was not recorded");
+            }
+            let gone = disconnected(robot, connection, Cause::ServerStopped, shell);
+            if tokio::time::timeout(shell.config.patience, gone).await.is_err() {
+                tracing::warn!(%robot, "a robot's end was not recorded");
             }
         }
         folded::flush(Arc::clone(shell), true).await;

@@ -298,6 +298,26 @@ pub(super) async fn stall(world: &World, file: &str) -> Stalled {
     Stalled(lock)
 }
 
+/// Keeps events of one kind out of the log, as a disk does that fails just then.
+pub(super) struct KeptOut(SqliteConnection);
+
+pub(super) async fn keep_out(world: &World, event: &str) -> KeptOut {
+    let path = world.dir.path().join("curfew.db");
+    let mut log = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.expect("opens");
+    let trigger = format!(
+        "CREATE TRIGGER kept_out BEFORE INSERT ON events WHEN NEW.event_type = '{event}' \
+         BEGIN SELECT RAISE(ABORT, 'kept out'); END"
+    );
+    sqlx::query(&trigger).execute(&mut log).await.expect("made");
+    KeptOut(log)
+}
+
+impl KeptOut {
+    pub(super) async fn release(mut self) {
+        sqlx::query("DROP TRIGGER kept_out").execute(&mut self.0).await.expect("dropped");
+    }
+}
+
 impl Stalled {
     pub(super) async fn release(mut self) {
         sqlx::query("ROLLBACK").execute(&mut self.0).await.expect("unlocked");

@@ -1,0 +1,47 @@
+//! Facts that the disk does not take just then come to stand in the log all the same, and in their order.
+
+use std::time::Duration;
+
+use curfew_domain::{BookingEvent, Cause, Fact, RobotEvent, RoomEvent};
+use curfew_projections::Status;
+
+use super::world::{World, keep_out};
+use crate::actors::Recorded;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_a_robot_went_offline_is_recorded_once_the_disk_takes_it() {
+    let world = World::impatient().await;
+    let robot = world.robot("one").await;
+    let (_, connection) = world.connect(robot).await;
+    let disk = keep_out(&world, "WentOffline").await;
+    world.lab.robot_disconnected(robot, connection.id).await;
+    assert!(world.lab.robot(robot).await.expect("known").is_online(), "so far as the record goes");
+    disk.release().await;
+    let gone = |fact: &Fact| match fact {
+        Fact::Robot(RobotEvent::WentOffline { cause, .. }) => Some(*cause),
+        _ => None,
+    };
+    assert_eq!(world.until(gone).await, Cause::RobotLost);
+    assert!(!world.lab.robot(robot).await.expect("known").is_online());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_terminated_a_session_is_in_the_log_before_its_end() {
+    let world = World::impatient().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 0, 10).await.expect("free");
+    world.until(|fact| matches!(fact, Fact::Room(RoomEvent::Opened { .. })).then_some(())).await;
+    let disk = keep_out(&world, "Cancelled").await;
+    assert_eq!(world.lab.terminate(&world.admin, booked.id, "smoke").await, Ok(Recorded(false)));
+    disk.release().await;
+    world.advance(Duration::from_secs(1));
+    world.until_status(booked.id, Status::Ended).await;
+    world.until(|fact| matches!(fact, Fact::Booking(BookingEvent::SessionEnded { .. })).then_some(())).await;
+    let ends = world.facts().await.into_iter().filter_map(|fact| match fact {
+        Fact::Booking(BookingEvent::Cancelled { .. }) => Some("cancelled"),
+        Fact::Room(RoomEvent::Closed { .. }) => Some("closed"),
+        Fact::Booking(BookingEvent::SessionEnded { .. }) => Some("ended"),
+        _ => None,
+    });
+    assert_eq!(ends.collect::<Vec<_>>(), ["cancelled", "closed", "ended"]);
+}
