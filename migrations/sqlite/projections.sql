@@ -46,10 +46,11 @@ CREATE TABLE sessions (
   booking_id TEXT,
   robot_id   TEXT    NOT NULL,
   opened_at  INTEGER NOT NULL,
-  is_open    INTEGER NOT NULL
+  -- It is not closed, or the end of one of its peers is not recorded.
+  is_unsettled INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_opened ON sessions (opened_at);
-CREATE INDEX sessions_open ON sessions (is_open) WHERE is_open = 1;
+CREATE INDEX sessions_unsettled ON sessions (is_unsettled) WHERE is_unsettled = 1;
 
 CREATE TABLE timeline (
   key TEXT NOT NULL PRIMARY KEY,

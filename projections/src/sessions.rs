@@ -118,6 +118,11 @@ fn opened(event: &RoomEvent) -> Option<SessionRow> {
 }
 
 impl SessionRow {
+    /// It is closed, and each of its peers was terminated.
+    pub const fn is_settled(&self) -> bool {
+        self.closed_at.is_some() && self.peers_terminated >= self.peers_opened
+    }
+
     fn apply(&mut self, event: &RoomEvent) {
         match event {
             RoomEvent::ParticipantAdmitted { .. } => self.admitted += 1,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use curfew_domain::booking::BookingEvent;
-use curfew_domain::{Booking, BookingId, Cause, Phase as BookingPhase};
+use curfew_domain::{Booking, BookingId, Cause, Phase as BookingPhase, WindowChange};
 
 use super::deadlines::Due;
 use super::decisions::Awaited;
@@ -13,6 +13,7 @@ use super::keeper::Kind;
 use super::live::{End, Phase};
 use super::registry::{Registry, Shelf};
 use super::robot::AHEAD;
+use super::room::tell_end;
 use super::shell::Shell;
 
 pub(crate) struct BookingSide {
@@ -39,10 +40,11 @@ impl Kind for BookingSide {
                 BookingEvent::SessionStarted { .. } => {
                     shell.deadlines.disarm(Due::BookingStarts(self.id));
                 }
-                BookingEvent::SessionExtended { is_running, .. }
-                | BookingEvent::SessionShortened { is_running, .. } => {
+                BookingEvent::SessionExtended { change, is_running, .. }
+                | BookingEvent::SessionShortened { change, is_running, .. } => {
                     shell.deadlines.arm_wall(Due::BookingEnds(self.id), booking.window.ends_at);
                     if !is_running {
+                        reschedule(change, shell);
                         shell.decisions.came(self.id, Awaited::Change);
                     }
                 }
@@ -76,6 +78,14 @@ pub(crate) fn arm(booking: &Booking, shell: &Arc<Shell>) {
     }
     if !state.phase.is_over() {
         shell.deadlines.arm_wall(Due::BookingEnds(id), state.window.ends_at);
+    }
+}
+
+/// Those who wait for a window to begin are told of its new end.
+fn reschedule(change: &WindowChange, shell: &Shell) {
+    let ends_at = change.to.ends_at;
+    if let Some(live) = shell.rooms.get(change.room_id).filter(|live| live.reschedule(ends_at)) {
+        tell_end(&live, change.by, live.explanation(ends_at).as_deref());
     }
 }
 

@@ -53,10 +53,16 @@ impl Lab {
         let (by, reason) = self.admin_because(principal, reason).await?;
         let reason_hash = self.shell.keep_reason(reason).await?;
         let room = self.shell.known_booking(id).await?.state().map(|state| state.room_id);
-        if let Some(live) = room.and_then(|room| self.shell.rooms.get(room)) {
+        let live = room.and_then(|room| self.shell.rooms.get(room));
+        if let Some(live) = &live {
             live.explain(ends_at, reason);
         }
-        self.extend_by(by, id, ends_at, Some(reason_hash)).await
+        let extended = self.extend_by(by, id, ends_at, Some(reason_hash)).await;
+        if let (Err(_), Some(live)) = (&extended, live) {
+            // They are not to be told as the reason of somebody else's extension.
+            let _unsaid = live.explanation(ends_at);
+        }
+        extended
     }
 
     async fn extend_by(
@@ -172,8 +178,9 @@ impl Lab {
         let reason = reason.to_owned();
         let booking = self.shell.known_booking(id).await?;
         let reason_hash = self.shell.reason_hash(&reason);
-        let live = booking.state().filter(|state| state.is_active());
-        let live = live.and_then(|state| self.shell.rooms.get(state.room_id));
+        let room = booking.state().and_then(|state| self.shell.rooms.get(state.room_id));
+        let is_running = booking.state().is_some_and(|state| state.is_active());
+        let (live, ahead) = if is_running { (room, None) } else { (None, room) };
         let now = live.as_ref().and_then(|live| live.at(self.shell.clock.boot()));
         let now = now.unwrap_or_else(|| self.shell.clock.wall());
         let command = BookingCommand::Shorten { ends_at, by, reason_hash, now };
@@ -181,6 +188,9 @@ impl Lab {
         told(Some(booking.decide(command.clone())))?;
         if let Some(live) = live.as_ref().filter(|live| live.bring_forward(ends_at).is_some()) {
             end_moved(live, by, Some(&reason), &self.shell);
+        }
+        if let Some(ahead) = ahead {
+            ahead.explain(ends_at, &reason);
         }
         self.shell.keep_reason_soon(&reason);
         let shell = Arc::clone(&self.shell);

@@ -188,6 +188,16 @@ impl LiveRoom {
         inner.move_end(to)
     }
 
+    /// Gives a window that has not begun its new end. False when it has begun.
+    pub(crate) fn reschedule(&self, ends_at: DateTime<Utc>) -> bool {
+        let mut inner = self.inner();
+        let is_ahead = inner.phase == Phase::Waiting;
+        if is_ahead {
+            inner.place.window.ends_at = ends_at;
+        }
+        is_ahead
+    }
+
     /// Keeps an admin's words until the end that they are about is recorded.
     pub(crate) fn explain(&self, to: DateTime<Utc>, reason: &str) {
         self.inner().explained = Some((to, reason.to_owned()));

@@ -55,8 +55,11 @@ impl Lab {
                     }
                 }
                 tracing::warn!("the wall clock has caught up with the log: sessions run");
-                if let Err(refused) = resume(&shell).await {
-                    tracing::error!(%refused, "the sessions could not be resumed");
+                while let Err(refused) = resume(&shell).await {
+                    tracing::error!(%refused, "the sessions could not be resumed yet");
+                    if shell.pause(Duration::from_secs(1)).await {
+                        return;
+                    }
                 }
             });
             return Ok(());
@@ -89,10 +92,10 @@ async fn resume(shell: &Arc<Shell>) -> Answer<()> {
     for row in bookings.iter().filter(|row| row.window.has_ended(now)) {
         close_passed(shell, row.booking_id, stopped).await?;
     }
-    for row in shell.reads.sessions_open().await? {
+    for row in shell.reads.sessions_unsettled().await? {
         let end = end_of(shell, &row, now).await?;
         peers_stopped(shell, row.room_id, stopped, end.as_ref()).await?;
-        if let Some(end) = end {
+        if let Some(end) = end.filter(|_| row.closed_at.is_none()) {
             close_room(shell, row.room_id, row.booking_id, end).await?;
         }
     }
@@ -101,7 +104,7 @@ async fn resume(shell: &Arc<Shell>) -> Answer<()> {
     for row in bookings.iter().filter(|row| !row.window.has_ended(now)) {
         resume_booking(shell, row.booking_id).await?;
     }
-    for row in shell.reads.sessions_open().await? {
+    for row in shell.reads.sessions_unsettled().await? {
         resume_room(shell, row.room_id).await?;
     }
     shell.doubt_clock(false);
@@ -142,9 +145,12 @@ async fn robot_stopped(
     Ok(())
 }
 
-/// The end of a room that is open in the log and has to be closed now: an end that was cut before the process died and not
-/// recorded any more, or else its deadline, where that has come.
+/// The end of a room, recorded or to be recorded now: an end that was cut before the process died, or else its deadline, where
+/// that has come.
 async fn end_of(shell: &Arc<Shell>, row: &SessionRow, now: DateTime<Utc>) -> Answer<Option<Ending>> {
+    if let (Some(due_at), Some(cause), Some(by)) = (row.closed_at, row.cause, row.closed_by) {
+        return Ok(Some(Ending { cause, due_at, by, reason_hash: row.reason_hash.clone() }));
+    }
     let ending = match row.booking_id {
         Some(id) => shell.state::<BookingSide>(id).await?.state().and_then(|state| state.ending.clone()),
         None => None,
@@ -208,6 +214,8 @@ async fn peers_stopped(
     let stopped_at = stopped.map_or(now, |between| between.to);
     let due_at =
         [room.deadline(), end.map(|end| end.due_at)].into_iter().flatten().fold(stopped_at, DateTime::min);
+    // Of a room that was closed, only the reports of its peers were still to come.
+    let cause = end.map(|end| end.cause).filter(|_| room.is_closed()).unwrap_or(Cause::ServerStopped);
     let mut accounts: Vec<_> = room.participants().map(|(account, _)| account).collect();
     accounts.extend(room.peers().filter_map(|(_, peer)| peer.who.account()));
     accounts.sort();
@@ -215,7 +223,7 @@ async fn peers_stopped(
     for account_id in accounts {
         let command = RoomCommand::Leave {
             account_id,
-            cause: Cause::ServerStopped,
+            cause,
             terminated: vec![],
             unreported: Unreported::Record { lateness_us: 0, stopped_between: stopped },
             due_at,

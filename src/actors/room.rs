@@ -73,6 +73,13 @@ pub(crate) fn end_moved(live: &LiveRoom, by: Actor, why: Option<&str>, shell: &A
         shell.media.set_room_deadline(live.id, deadline);
         arm(live.id, deadline, shell);
     });
+    let changed = tell_end(live, by, why);
+    shell.media.session_message(live.id, changed.to_text().into());
+    rooms_changed(shell, live.place().robot, None);
+}
+
+/// Tells everybody who sits in a room or waits for it to open when it ends; what they were told.
+pub(crate) fn tell_end(live: &LiveRoom, by: Actor, why: Option<&str>) -> ServerMessage {
     let changed = ServerMessage::SessionChanged(SessionChanged {
         room_id: live.id.to_string(),
         ends_at: live.place().window.ends_at,
@@ -80,8 +87,7 @@ pub(crate) fn end_moved(live: &LiveRoom, by: Actor, why: Option<&str>, shell: &A
         by: by.to_string(),
     });
     live.tell(&changed, None);
-    shell.media.session_message(live.id, changed.to_text().into());
-    rooms_changed(shell, live.place().robot, None);
+    changed
 }
 
 /// Makes a room that is open in the log live: arms its end and lets in whoever waits. Its end is on the boot clock from

@@ -140,9 +140,9 @@ impl Reads {
         self.rows::<Sessions>(sql, values).await
     }
 
-    /// Rooms that are not closed, by id.
-    pub async fn sessions_open(&self) -> Result<Vec<SessionRow>, StoreError> {
-        self.rows::<Sessions>("SELECT row FROM sessions WHERE is_open = 1 ORDER BY key", []).await
+    /// Rooms that are not closed, or have peers whose end is not recorded, by id.
+    pub async fn sessions_unsettled(&self) -> Result<Vec<SessionRow>, StoreError> {
+        self.rows::<Sessions>("SELECT row FROM sessions WHERE is_unsettled = 1 ORDER BY key", []).await
     }
 
     /// What happened to a session, in the log's order, after position `after`.

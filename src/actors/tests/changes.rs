@@ -81,6 +81,36 @@ async fn an_extension_ahead_of_the_session_is_the_holders_too_and_stops_at_their
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_waits_is_told_of_the_new_end_and_who_comes_then_too() {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 10, 20).await.expect("free");
+    let (joined, mut side) = world.join(&viewer, booked.id).await;
+    assert_eq!(joined.expect("the holder").ends_at, minute(20));
+    assert_eq!(world.lab.extend(&viewer, booked.id, minute(25)).await, Ok(Recorded(true)));
+    assert_eq!(side.next(changed).await.0, minute(25));
+    let (joined, _second) = world.join(&viewer, booked.id).await;
+    assert_eq!(joined.expect("the holder").ends_at, minute(25));
+    let shortened = world.lab.shorten(&world.admin, booked.id, minute(15), "a visit").await;
+    assert_eq!(shortened, Ok(Recorded(true)));
+    assert_eq!(side.next(changed).await, (minute(15), "a visit".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admins_words_about_an_extension_that_was_refused_are_not_told_of_another() {
+    let world = World::new().await;
+    let (robot, viewer, id, mut side) = running(&world).await;
+    let workshop = world.lab.start_maintenance(&world.admin, robot, Some(minute(12)), None, "a wheel").await;
+    assert_eq!(workshop, Ok(Recorded(true)));
+    world.lab.extend_anyway(&world.admin, id, minute(15), "an exam").await.expect_err("in the workshop");
+    world.lab.end_maintenance(&world.admin, robot).await.expect("over");
+    assert_eq!(world.lab.extend(&viewer, id, minute(15)).await, Ok(Recorded(true)));
+    let (ends_at, reason) = side.next(changed).await;
+    assert_eq!(ends_at, minute(15));
+    assert_ne!(reason, "an exam");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_admins_extension_cancels_what_is_in_its_way() {
     let world = World::new().await;
     let (robot, _, id, mut side) = running(&world).await;

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use curfew_domain::{Actor, Booking, BookingEvent, Cause, Fact, LabEvent, RoomEvent};
+use curfew_domain::{Actor, Booking, BookingEvent, Cause, Fact, LabEvent, Room, RoomEvent};
 use curfew_projections::Status;
 
 use super::sessions::viewer_offer;
-use super::world::{World, account, minute};
+use super::world::{World, account, keep_out, minute};
 use crate::actors::OfferTarget;
 use crate::protocol::RoomState;
 
@@ -112,6 +112,51 @@ async fn an_orderly_stop_says_so_and_sessions_go_on() {
     let world = world.crash(Duration::from_secs(5)).await;
     let (joined, _side) = world.join(&viewer, booked.id).await;
     assert_eq!(joined.expect("goes on").state, RoomState::Open);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_run_once_the_disk_takes_it_that_the_clock_has_caught_up() {
+    let world = World::impatient().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 1, 5).await.expect("free");
+    world.clock.step_wall(minute(-60));
+    let world = world.crash(Duration::ZERO).await;
+    let disk = keep_out(&world, "ServerStarted").await;
+    world.clock.step_wall(minute(2));
+    let meanwhile = world.book(&world.viewer().await, robot, 10, 15).await.expect("requested");
+    assert!(!meanwhile.decided, "nothing runs yet");
+    disk.release().await;
+    world.until_status(booked.id, Status::Active).await;
+}
+
+/// A session with a viewer whose room's end got into the log before the process died, and its peer's did not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_whose_report_died_with_the_process_ended_with_its_room() {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 0, 10).await.expect("free");
+    world.until(|fact| matches!(fact, Fact::Room(RoomEvent::Opened { .. })).then_some(())).await;
+    let target = OfferTarget { robot: Some("one".into()), ..OfferTarget::default() };
+    world.lab.offer(&viewer, &target, None, viewer_offer("aaaa")).await.expect("the holder");
+    let room = world.lab.booking(booked.id).await.expect("known").room_id;
+    let closed = RoomEvent::Closed {
+        booking_id: Some(booked.id),
+        cause: Cause::TerminatedByAdmin,
+        by: Actor::System,
+        reason_hash: None,
+        due_at: minute(3),
+        ended_at: minute(3),
+        robot_missed: true,
+    };
+    world.advance(Duration::from_secs(180));
+    let world = world.crash_after::<Room>(room, vec![closed], Duration::from_secs(60)).await;
+    let peer = |fact: &Fact| match fact {
+        Fact::Room(RoomEvent::PeerConnectionTerminated { cause, due_at, packets, .. }) => {
+            Some((*cause, *due_at, *packets))
+        }
+        _ => None,
+    };
+    assert_eq!(world.until(peer).await, (Cause::TerminatedByAdmin, minute(3), None));
 }
 
 /// A session that an admin terminated in its third minute, by a process that died before the room's end was in the log.

@@ -40,14 +40,14 @@ impl Table for Fleet {
 }
 
 impl Table for Sessions {
-    const COLUMNS: &'static [&'static str] = &["booking_id", "robot_id", "opened_at", "is_open"];
+    const COLUMNS: &'static [&'static str] = &["booking_id", "robot_id", "opened_at", "is_unsettled"];
 
     fn columns(row: &SessionRow) -> Vec<Value> {
         vec![
             row.booking_id.map(|id| id.to_string()).into(),
             row.robot_id.to_string().into(),
             row.opened_at.timestamp_micros().into(),
-            i64::from(row.closed_at.is_none()).into(),
+            i64::from(!row.is_settled()).into(),
         ]
     }
 }
