@@ -43,6 +43,8 @@ pub(super) struct Rewriter {
     next_index: u64,
     last_timestamp: u32,
     last_at: Option<Instant>,
+    /// Whether the next packet follows the last one, whatever was left out between them.
+    joins: bool,
 }
 
 /// Parts of which packets can be sent again.
@@ -83,7 +85,7 @@ impl Rewriter {
         // numbers began anew (RFC 3711, 3.3.1).
         let (next_index, last_timestamp) = (u64::from(rand::random::<u16>() >> 1), rand::random());
         let parts = VecDeque::new();
-        Self { ssrc, payloads, extensions, parts, next_index, last_timestamp, last_at: None }
+        Self { ssrc, payloads, extensions, parts, next_index, last_timestamp, last_at: None, joins: false }
     }
 
     pub(super) fn ssrc(&self) -> u32 {
@@ -119,7 +121,9 @@ impl Rewriter {
         let next_index = self.next_index;
         let goes_on = self.parts.back().is_some_and(|part| {
             let index = part.first_index.saturating_add(arrived.number.saturating_sub(part.first_number));
-            part.take == arrived.take && (part.payload.is_none() || index < next_index + MAX_GAP)
+            !self.joins
+                && part.take == arrived.take
+                && (part.payload.is_none() || index < next_index + MAX_GAP)
         });
         if !goes_on {
             self.begin_part(now, arrived);
@@ -133,8 +137,18 @@ impl Rewriter {
         Some(header)
     }
 
-    /// Joins a new source to what was sent: the next number, and as much later as time went by.
+    /// What was left out up to the next packet is not to be missed: its numbers are given to what follows, and what was sent before is
+    /// not sent again.
+    pub(super) fn join(&mut self) {
+        self.joins = true;
+    }
+
+    /// Joins a new source, or the same after a gap, to what was sent: the next number, and of a new one as much later as time
+    /// went by.
     fn begin_part(&mut self, now: Instant, arrived: &Arrived) {
+        let joins = std::mem::take(&mut self.joins);
+        let goes_on = self.parts.back().filter(|part| part.take == arrived.take);
+        let timestamp_offset = goes_on.map(|part| part.timestamp_offset);
         let timestamp = match self.last_at {
             None => self.last_timestamp,
             Some(at) => {
@@ -142,7 +156,9 @@ impl Rewriter {
                 self.last_timestamp.wrapping_add(self.ticks(gap))
             }
         };
-        if self.parts.len() == MAX_PARTS {
+        if joins {
+            self.parts.clear();
+        } else if self.parts.len() == MAX_PARTS {
             self.parts.pop_front();
         }
         // Before the first of all there is room for those that it overtook.
@@ -154,7 +170,8 @@ impl Rewriter {
             payload: payload_for(&self.payloads, arrived.packet.format),
             first_number: arrived.number - room,
             first_index: self.next_index - room,
-            timestamp_offset: timestamp.wrapping_sub(arrived.packet.timestamp),
+            timestamp_offset: timestamp_offset
+                .unwrap_or_else(|| timestamp.wrapping_sub(arrived.packet.timestamp)),
         });
     }
 
@@ -316,6 +333,19 @@ mod tests {
             (Some(begin + 16_000), Some(begin + 16_001), Some(begin + 17_001))
         );
         assert_eq!(relayed.rewriter.index_of(50_010u16.wrapping_add(first as u16)), None, "it was not sent");
+    }
+
+    #[test]
+    fn what_was_left_out_leaves_no_gap_and_nothing_before_it_is_found() {
+        let mut relayed = relayed();
+        let (last, at) = relayed.numbers(1, 10, 1_000);
+        relayed.rewriter.join();
+        relayed.now += Duration::from_secs(3);
+        assert_eq!(relayed.numbers(1, 30, 181_000), (last + 1, at.wrapping_add(180_000)), "by its own clock");
+        assert_eq!(relayed.numbers(1, 31, 184_000).0, last + 2);
+        assert_eq!(relayed.rewrite(1, Format::Vp8, 29, 178_000), None, "it comes from the gap");
+        let found = |index: u64| relayed.again(index as u16).map(|(payload, ..)| payload);
+        assert_eq!((found(last), found(last + 1)), (None, Some(b"1 30".to_vec())));
     }
 
     #[test]

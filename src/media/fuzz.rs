@@ -222,7 +222,7 @@ impl Relayed {
                 let spec = PeerSpec { peer: peer(1), kind: kind(direction), deadline: FAR, decides: true };
                 BUILDER.with(|builder| builder.build(Instant::now(), spec, offer)).expect("answered").streams
             });
-        let mut viewer = Viewer::new(Instant::now(), viewer, 4);
+        let mut viewer = Viewer::new(Instant::now(), viewer, 4, Duration::from_millis(500));
         assert!(viewer.protect_with(&MasterKey { profile: Profile::Gcm, key: [1; 16], salt: [2; 14] }));
         let tracks = Tracks::new(4);
         viewer.begin(&tracks);
@@ -244,7 +244,7 @@ impl Relayed {
             let mut raw = chunk;
             let Ok(packets) = rtcp::packet::unmarshal(&mut raw) else { continue };
             for said in packets.iter().filter_map(|packet| feedback::feedback(packet.as_ref())) {
-                let _ = self.viewer.answer(Instant::now(), said);
+                self.viewer.take(Instant::now(), said);
             }
             self.send();
         }

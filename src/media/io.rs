@@ -23,6 +23,12 @@ impl<'a> Batch<'a> {
         self.bytes.chunks(self.size.max(1))
     }
 
+    /// The first so many of them.
+    pub(super) fn first(self, count: usize) -> Self {
+        let length = self.size.saturating_mul(count).min(self.bytes.len());
+        Self { bytes: self.bytes.get(..length).unwrap_or_default(), ..self }
+    }
+
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.bytes.len().div_ceil(self.size.max(1))
@@ -40,7 +46,7 @@ pub(super) trait Io {
     fn boot(&self) -> BootInstant;
     /// How many datagrams of one size [`Self::send`] takes; one at least.
     fn at_once(&self) -> usize;
-    /// Sends a batch, all or none. An empty one is done at once.
+    /// Sends a batch. An empty one is done at once.
     fn send(&mut self, batch: Batch<'_>) -> Sent;
 }
 
@@ -49,10 +55,22 @@ pub(super) enum Sent {
     Done,
     /// Not now; ask again at the next flush.
     Blocked,
-    /// Not these: over TCP, what was sent before takes up the way. They are late already, so nobody keeps them.
-    Waiting,
+    /// So many, the first of them, or none: over TCP, what was sent before takes up the way. The others are late already, so nobody
+    /// keeps them.
+    First(usize),
     /// Not ever: unreachable, too large. The network loses datagrams as well.
     Lost,
+}
+
+impl Sent {
+    /// How many of so many left.
+    pub(super) fn of(self, count: usize) -> usize {
+        match self {
+            Self::Done => count,
+            Self::First(left) => left.min(count),
+            Self::Blocked | Self::Lost => 0,
+        }
+    }
 }
 
 /// Counts what is sent on the way to the socket.
@@ -72,17 +90,15 @@ impl<I: Io> Io for Counting<'_, I> {
 
     fn send(&mut self, batch: Batch<'_>) -> Sent {
         let sent = self.io.send(batch);
-        let count = batch.count() as u64;
-        match sent {
-            Sent::Done => {
-                self.stats.datagrams_out += count;
-                if batch.class() == Class::Media {
-                    self.stats.media_out += count;
-                    self.stats.media_bytes_out += batch.bytes.len() as u64;
-                }
-            }
-            Sent::Lost => self.stats.send_errors += count,
-            Sent::Blocked | Sent::Waiting => {}
+        let left = batch.first(sent.of(batch.count()));
+        let count = left.count() as u64;
+        self.stats.datagrams_out += count;
+        if batch.class() == Class::Media {
+            self.stats.media_out += count;
+            self.stats.media_bytes_out += left.bytes.len() as u64;
+        }
+        if sent == Sent::Lost {
+            self.stats.send_errors += batch.count() as u64;
         }
         sent
     }

@@ -27,6 +27,7 @@ mod forward;
 mod freezes;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod gap;
 mod gate;
 mod guard;
 mod handle;

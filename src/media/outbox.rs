@@ -27,6 +27,8 @@ pub(super) struct Flushed {
     pub(super) blocked: bool,
     /// RTP was among what was sent, which RTCP is not.
     pub(super) rtp: bool,
+    /// RTP was dropped: the way takes no more for now.
+    pub(super) cut: bool,
 }
 
 impl Outbox {
@@ -51,7 +53,8 @@ impl Outbox {
         flushed
     }
 
-    /// Sends the media that was written into `room`, several packets at once; what the socket does not take waits here.
+    /// Sends the media that was written into `room`, several packets at once; what the socket does not take waits here. Once
+    /// some was dropped, all after it is: it would be of no use.
     pub(super) fn flush_media(
         &mut self,
         now: Instant,
@@ -62,6 +65,10 @@ impl Outbox {
     ) -> Flushed {
         let mut flushed = Flushed::default();
         for batch in room.batches(path, io.at_once()) {
+            if flushed.cut {
+                self.dropped += batch.count() as u64;
+                continue;
+            }
             if flushed.blocked || send(batch, gate, io, &mut self.dropped, &mut flushed) == Sent::Blocked {
                 for datagram in batch.datagrams() {
                     let message = BytesMut::from(datagram);
@@ -100,14 +107,19 @@ fn send(
         return Sent::Lost;
     }
     let sent = io.send(batch);
+    let left = sent.of(count);
+    let is_rtp = class == Class::Media && !is_rtcp(batch.bytes);
+    if left > 0 {
+        gate.record(class, left, batch.first(left).bytes.len(), io.boot());
+        flushed.rtp |= is_rtp;
+    }
     match sent {
-        Sent::Done => {
-            gate.record(class, count, batch.bytes.len(), io.boot());
-            flushed.rtp |= class == Class::Media && !is_rtcp(batch.bytes);
-        }
         Sent::Blocked => flushed.blocked = true,
-        Sent::Waiting => *dropped += count as u64,
-        Sent::Lost => {}
+        Sent::First(_) => {
+            *dropped += (count - left) as u64;
+            flushed.cut |= is_rtp;
+        }
+        Sent::Done | Sent::Lost => {}
     }
     sent
 }
@@ -127,6 +139,8 @@ mod tests {
         now: BootInstant,
         sent: Vec<Vec<usize>>,
         takes: usize,
+        /// Datagrams that there is room for on a way that drops the others.
+        room: usize,
     }
 
     impl Io for Wire {
@@ -143,14 +157,18 @@ mod tests {
                 return Sent::Blocked;
             }
             self.now = self.now.saturating_add(Duration::from_millis(1));
-            self.sent.push(batch.datagrams().map(<[u8]>::len).collect());
-            Sent::Done
+            let left = self.room.min(batch.count());
+            self.room -= left;
+            self.sent.push(batch.datagrams().take(left).map(<[u8]>::len).collect());
+            if left == batch.count() { Sent::Done } else { Sent::First(left) }
         }
     }
 
     fn wire(takes: usize) -> Wire {
-        Wire { now: BootInstant::from_nanos(0), sent: Vec::new(), takes }
+        Wire { now: BootInstant::from_nanos(0), sent: Vec::new(), takes, room: usize::MAX }
     }
+
+    const SENT: Flushed = Flushed { blocked: false, rtp: true, cut: false };
 
     fn gate(ms: u64) -> Gate {
         Gate::new(BootInstant::from_nanos(ms * 1_000_000), Duration::ZERO)
@@ -175,11 +193,11 @@ mod tests {
     #[test]
     fn media_of_one_size_leaves_together_and_all_else_by_itself() {
         let (mut gate, mut wire, mut outbox) = (gate(1_000), wire(99), outbox(&[22, 128, 128, 1, 1]));
-        assert_eq!(outbox.flush(&mut gate, &mut wire), Flushed { blocked: false, rtp: true });
+        assert_eq!(outbox.flush(&mut gate, &mut wire), SENT);
         assert_eq!(wire.sent, [[9]; 5]);
         wire.sent.clear();
         let flushed = flush(&mut outbox, &[72, 72, 70, 70], &mut gate, &mut wire);
-        assert_eq!(flushed, Flushed { blocked: false, rtp: true });
+        assert_eq!(flushed, SENT);
         assert_eq!(wire.sent, [vec![100, 100, 98], vec![98]], "a header and a tag are 28 bytes");
         assert_eq!((gate.packets, gate.bytes), (6, 2 * 9 + 396));
     }
@@ -202,10 +220,24 @@ mod tests {
         assert_eq!(gate.packets, 4);
         assert!(outbox.flush(&mut gate, &mut full).blocked);
         full.takes = 99;
-        assert_eq!(outbox.flush(&mut gate, &mut full), Flushed { blocked: false, rtp: true });
+        assert_eq!(outbox.flush(&mut gate, &mut full), SENT);
         assert_eq!(full.sent, [vec![100; 4], vec![99], vec![98]]);
         let mut rest = self::outbox(&[22, 128]);
         assert_eq!((rest.shut(), rest.take().len()), (1, 1), "what closes a connection may follow the end");
+    }
+
+    #[test]
+    fn of_what_a_full_way_drops_only_what_left_is_booked_and_nothing_after_it_is_sent() {
+        let (mut outbox, mut gate, mut narrow) = (Outbox::default(), gate(1_000), wire(99));
+        narrow.room = 3;
+        let flushed = flush(&mut outbox, &[72, 72, 71, 72, 72, 72, 70, 70, 72], &mut gate, &mut narrow);
+        assert_eq!(flushed, Flushed { cut: true, ..SENT });
+        assert_eq!(narrow.sent, [vec![100, 100, 99], vec![]]);
+        assert_eq!((gate.packets, gate.bytes, outbox.dropped), (3, 299, 6));
+        narrow.room = 0;
+        let none = flush(&mut outbox, &[72], &mut gate, &mut narrow);
+        assert_eq!(none, Flushed { blocked: false, rtp: false, cut: true });
+        assert_eq!((gate.packets, outbox.dropped), (3, 7));
     }
 
     #[test]

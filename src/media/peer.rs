@@ -35,7 +35,7 @@ use super::session::Session;
 use super::stats::PeerStats;
 use super::track::Tracks;
 use super::types::{ClosedWhy, Now, PeerKind, PeerReport};
-use super::viewer::{Answered, Viewer};
+use super::viewer::Viewer;
 
 /// DTLS datagrams kept until ICE is up: a client's first flight may overtake the check that selects the pair, and its
 /// retransmission would cost tens of milliseconds.
@@ -76,8 +76,6 @@ pub(super) struct Peer {
     outbox: Outbox,
     media_seen: bool,
     check_transport: bool,
-    /// A viewer's network was gone and is back.
-    is_back: bool,
     /// What answers checks since restarts of ICE, oldest first; the first credentials are the library's.
     generations: Vec<Generation>,
     /// A test wants to see it panic.
@@ -113,7 +111,8 @@ impl Peer {
                 Role::Publisher(Publisher::new(built.spec.peer, built.streams, config.keyframe_interval))
             }
             PeerKind::Viewer { .. } => {
-                Role::Viewer(Box::new(Viewer::new(now.mono, built.streams, config.queue_packets)))
+                let (packets, interval) = (config.queue_packets, config.keyframe_interval);
+                Role::Viewer(Box::new(Viewer::new(now.mono, built.streams, packets, interval)))
             }
         };
         Self {
@@ -141,7 +140,6 @@ impl Peer {
             outbox: Outbox::default(),
             media_seen: false,
             check_transport: false,
-            is_back: false,
             generations: Vec::new(),
             #[cfg(test)]
             breaks: false,
@@ -161,7 +159,7 @@ impl Peer {
             return false;
         }
         if let Role::Viewer(viewer) = &mut self.role {
-            self.is_back |= viewer.is_back(now.mono);
+            viewer.heard(now.mono);
         }
         let message = datagram(now.mono, path, BytesMut::from(bytes));
         if class == Class::Dtls && !self.ice_up {
@@ -192,8 +190,10 @@ impl Peer {
         #[cfg(test)]
         assert!(!self.breaks, "made to break");
         self.poll_messages(now, happenings);
-        if std::mem::take(&mut self.is_back) {
-            happenings.extend(self.slots().into_iter().map(Happening::KeyFrameWanted));
+        if let Role::Viewer(viewer) = &mut self.role
+            && self.connect_by.is_none()
+        {
+            happenings.extend(viewer.wishes(now.mono).map(Happening::KeyFrameWanted));
         }
         while let Some(event) = self.connection.poll_event() {
             match event {
@@ -254,14 +254,10 @@ impl Peer {
                     happenings.extend(read.map(|(slot, reading)| Happening::Clocks(slot, reading)));
                 }
                 (Role::Viewer(viewer), RTCMessage::RtcpPacket(_, packets)) => {
+                    let limit = viewer.limit();
                     let said = packets.iter().filter_map(|packet| feedback::feedback(packet.as_ref()));
-                    for feedback in said {
-                        match viewer.answer(now.mono, feedback) {
-                            Answered::KeyFrame(slot) => happenings.push(Happening::KeyFrameWanted(slot)),
-                            Answered::Limit => happenings.push(Happening::Limit),
-                            Answered::Nothing => {}
-                        }
-                    }
+                    said.for_each(|feedback| viewer.take(now.mono, feedback));
+                    happenings.extend((viewer.limit() != limit).then_some(Happening::Limit));
                 }
                 // Nobody sends the server anything else that it needs.
                 _ => {}
@@ -307,7 +303,8 @@ impl Peer {
         let asks = match &self.role {
             Role::Publisher(publisher) if self.is_connected() => publisher.timeout(),
             Role::Publisher(_) => None,
-            Role::Viewer(viewer) => viewer.reports_at(),
+            Role::Viewer(viewer) if self.is_connected() => viewer.timeout(),
+            Role::Viewer(_) => None,
         };
         [self.connection.poll_timeout(), Some(self.gives_up_at()), asks].into_iter().flatten().min()
     }
@@ -348,24 +345,28 @@ impl Peer {
             self.collect();
         }
         let mut flushed = self.outbox.flush(&mut self.gate, io);
-        self.note(flushed, happenings);
+        self.note(now, flushed, happenings);
         while !flushed.blocked
             && let Some(path) = self.write(now, tracks, room, happenings)
         {
             flushed = self.outbox.flush_media(now.mono, path, room, &mut self.gate, io);
-            self.note(flushed, happenings);
+            self.note(now, flushed, happenings);
         }
         flushed.blocked
     }
 
-    fn note(&mut self, flushed: Flushed, happenings: &mut Vec<Happening>) {
-        let begins = flushed.rtp && !self.media_seen && matches!(self.role, Role::Viewer(_));
-        if begins {
-            self.media_seen = true;
-            happenings.push(Happening::FirstMedia);
-            // Reports about it are due from now on.
-            self.fresh = true;
+    fn note(&mut self, now: Now, flushed: Flushed, happenings: &mut Vec<Happening>) {
+        let Role::Viewer(viewer) = &mut self.role else { return };
+        let begins = flushed.rtp && !self.media_seen;
+        self.media_seen |= begins;
+        happenings.extend(begins.then_some(Happening::FirstMedia));
+        if flushed.cut {
+            let limit = viewer.limit();
+            viewer.cut(now.mono);
+            happenings.extend((viewer.limit() != limit).then_some(Happening::Limit));
         }
+        // Reports are due from the first packet on, and a key frame after a cut.
+        self.fresh |= begins | flushed.cut;
     }
 
     /// Takes datagrams out of the connection.

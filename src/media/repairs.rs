@@ -45,6 +45,11 @@ impl Repairs {
         }
     }
 
+    /// What was asked for is of no use any more.
+    pub(super) fn forget(&mut self) {
+        self.asked.clear();
+    }
+
     pub(super) fn is_asked(&self) -> bool {
         !self.asked.is_empty()
     }

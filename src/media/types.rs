@@ -65,7 +65,8 @@ pub struct PeerReport {
     pub packets: u64,
     /// Their bytes, SRTP included, UDP and IP headers not.
     pub bytes: u64,
-    /// Packets meant for the peer that were not sent: dropped from its full queue, or refused by the gate.
+    /// Packets meant for the peer that were not sent: dropped from its full queue or on a way that was full, of no use without those,
+    /// or refused by the gate.
     pub dropped: u64,
     /// How a viewer was served; `None` of a robot's connection.
     pub stats: Option<PeerStats>,

@@ -6,6 +6,7 @@ use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
 
 use super::build::BuiltStream;
+use super::cameras::SOUND;
 use super::estimate::{Estimate, Rate};
 use super::feedback::Feedback;
 use super::keys::MasterKey;
@@ -44,19 +45,18 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// A viewer that nothing came from for so long had no network: it reports every second, and checks its path as often.
 const GONE_AFTER: Duration = Duration::from_secs(3);
 
-/// What a viewer's feedback leads to.
-pub(super) enum Answered {
-    /// A key frame is needed of the camera in this slot.
-    KeyFrame(usize),
-    /// What the viewer can be sent has become another.
-    Limit,
-    /// Nothing for others to do: packets that are to be sent again are [`Viewer::write`]'s.
-    Nothing,
-}
+/// What it means that packets were dropped on the way to a viewer, in 256ths of what was sent: how many they were says more of the
+/// kernel's buffer than of the way.
+const CUT: u8 = 128;
 
 impl Viewer {
-    pub(super) fn new(now: Instant, streams: Vec<BuiltStream>, queue_packets: usize) -> Self {
-        let streams = streams.into_iter().map(Stream::new).collect();
+    pub(super) fn new(
+        now: Instant,
+        streams: Vec<BuiltStream>,
+        queue_packets: usize,
+        keyframe_interval: Duration,
+    ) -> Self {
+        let streams = streams.into_iter().map(|built| Stream::new(built, keyframe_interval)).collect();
         Self {
             streams,
             protector: None,
@@ -76,10 +76,32 @@ impl Viewer {
         }
     }
 
-    /// Something came from the viewer. True when nothing had for so long that it has lost more than can be sent again; it
-    /// would notice by itself only when it has shown nothing for seconds.
-    pub(super) fn is_back(&mut self, now: Instant) -> bool {
-        now.saturating_duration_since(std::mem::replace(&mut self.heard_at, now)) >= GONE_AFTER
+    /// Something came from the viewer. Where nothing had for so long that it has lost more than can be sent again, it needs key
+    /// frames; it would notice by itself only when it has shown nothing for seconds.
+    pub(super) fn heard(&mut self, now: Instant) {
+        let silent_for = now.saturating_duration_since(std::mem::replace(&mut self.heard_at, now));
+        if silent_for >= GONE_AFTER {
+            self.streams.iter_mut().for_each(|stream| stream.keyframes.want());
+        }
+    }
+
+    /// The slots of the cameras that are to be asked for key frames for this viewer now.
+    pub(super) fn wishes(&mut self, now: Instant) -> impl Iterator<Item = usize> {
+        let pictures = self.streams.iter_mut().filter(|stream| stream.slot != SOUND);
+        pictures.filter_map(move |stream| stream.keyframes.ask(now).then_some(stream.slot))
+    }
+
+    /// Packets were dropped: the way to the viewer takes no more for now.
+    pub(super) fn cut(&mut self, now: Instant) {
+        if self.is_steady(now) {
+            self.estimate.reported(now, CUT, self.rate.bps(now));
+        }
+        self.streams.iter_mut().for_each(|stream| stream.cut(now));
+    }
+
+    /// Whether what it is sent is what there is, so that it says something of the way.
+    fn is_steady(&self, now: Instant) -> bool {
+        self.streams.iter().all(|stream| stream.is_steady(now))
     }
 
     pub(super) fn slots(&self) -> impl Iterator<Item = usize> {
@@ -96,6 +118,12 @@ impl Viewer {
     /// When [`Self::reports`] has something to say next.
     pub(super) fn reports_at(&self) -> Option<Instant> {
         self.reports_at
+    }
+
+    /// When the viewer is to be looked at, though nothing comes.
+    pub(super) fn timeout(&self) -> Option<Instant> {
+        let wishes = self.streams.iter().filter(|stream| stream.slot != SOUND);
+        wishes.filter_map(|stream| stream.keyframes.timeout()).chain(self.reports_at).min()
     }
 
     /// The sender reports that are due. All go by one wall clock, or the viewer would play sound and pictures apart.
@@ -116,15 +144,17 @@ impl Viewer {
     }
 
     /// Writes what is to leave next, repairs first: they are late already. How many those are. What came before the viewer
-    /// was connected is not for it, and of what waits for too long the oldest is dropped.
+    /// was connected is not for it; of what waits for too long the oldest is dropped, and then what is of no use without it.
     pub(super) fn write(&mut self, now: Instant, tracks: &Tracks, room: &mut Room) -> usize {
         let Some(protector) = self.protector.as_mut().filter(|_| self.reads) else { return 0 };
         let (mut repairs, mut octets) = (0, 0);
         for stream in &mut self.streams {
             let Some(track) = tracks.get(stream.slot) else { continue };
             repairs += stream.repair(now, track, protector, room);
-            self.dropped += stream.keep(track, self.queue_packets);
-            octets += stream.write(now, track, protector, room);
+            self.dropped += stream.keep(now, track, self.queue_packets);
+            let (written, left_out) = stream.write(now, track, protector, room);
+            octets += written;
+            self.dropped += left_out;
         }
         self.retransmitted += repairs as u64;
         if octets > 0 {
@@ -143,28 +173,20 @@ impl Viewer {
         }
     }
 
-    pub(super) fn answer(&mut self, now: Instant, feedback: Feedback) -> Answered {
-        let limit = self.limit();
+    /// Takes what the viewer says; what it asks for are [`Self::wishes`], and packets that are to be sent again [`Self::write`]'s.
+    pub(super) fn take(&mut self, now: Instant, feedback: Feedback) {
         match feedback {
             Feedback::KeyFrame { ssrc } => {
-                let Some(slot) = self.stream(ssrc).map(|stream| stream.slot) else {
-                    return Answered::Nothing;
-                };
-                self.keyframe_requests += 1;
-                Answered::KeyFrame(slot)
+                if let Some(stream) = self.stream(ssrc) {
+                    stream.keyframes.want();
+                    self.keyframe_requests += 1;
+                }
             }
             Feedback::Again { ssrc, lost } => {
                 self.stream(ssrc).into_iter().for_each(|stream| stream.ask(&lost));
-                Answered::Nothing
             }
-            Feedback::Receives { bps } => {
-                self.estimate.heard(bps, self.rate.bps(now));
-                self.limit_after(limit)
-            }
-            Feedback::Report(report) => {
-                self.reported(now, &report);
-                self.limit_after(limit)
-            }
+            Feedback::Receives { bps } => self.estimate.heard(bps, self.rate.bps(now)),
+            Feedback::Report(report) => self.reported(now, &report),
         }
     }
 
@@ -177,8 +199,11 @@ impl Viewer {
             self.round_trips = (self.round_trips.0 + trip, self.round_trips.1.saturating_add(1));
         }
         self.loss_permille = u16::from(report.fraction_lost) * 125 / 32;
-        let sent = self.rate.bps(now);
-        self.estimate.reported(now, report.fraction_lost, sent);
+        // What is left out is not reported lost, and a way that is spared says nothing of its width.
+        if self.is_steady(now) {
+            let sent = self.rate.bps(now);
+            self.estimate.reported(now, report.fraction_lost, sent);
+        }
     }
 
     /// What is known of how the viewer is served, but for what its gate counts.
@@ -208,10 +233,6 @@ impl Viewer {
     /// Bits per second that the viewer can be sent; `None` while nothing limits it.
     pub(super) fn limit(&self) -> Option<u64> {
         self.estimate.limit()
-    }
-
-    fn limit_after(&self, before: Option<u64>) -> Answered {
-        if self.limit() == before { Answered::Nothing } else { Answered::Limit }
     }
 
     pub(super) fn is_waiting(&self, tracks: &Tracks) -> bool {
@@ -269,7 +290,7 @@ mod tests {
             extensions: Vec::new(),
         };
         let now = Instant::now();
-        let viewer = Viewer::new(now, vec![stream], queue_packets);
+        let viewer = Viewer::new(now, vec![stream], queue_packets, Duration::from_millis(500));
         Watched { viewer, tracks: Tracks::new(queue_packets), now, filmed: 0 }
     }
 
@@ -281,15 +302,20 @@ mod tests {
         }
 
         fn film(&mut self, packets: u16) {
+            self.film_frames(packets, false);
+        }
+
+        /// Frames of one packet each.
+        fn film_frames(&mut self, packets: u16, is_key: bool) {
             for _ in 0..packets {
                 let packet = CameraPacket {
                     source: Source { publisher: PeerId::from(Uuid::from_u128(1)), ssrc: 9 },
                     format: Format::Vp8,
                     sequence_number: self.filmed,
-                    timestamp: 0,
-                    marker: false,
+                    timestamp: u32::from(self.filmed) * 3_000,
+                    marker: true,
                     extensions: None,
-                    payload: Bytes::from_static(&[0; 100]),
+                    payload: Bytes::from_static(if is_key { &[0x10, 0] } else { &[0x10, 1] }),
                 };
                 self.tracks.push(0, packet);
                 self.filmed = self.filmed.wrapping_add(1);
@@ -316,7 +342,7 @@ mod tests {
 
         fn lose(&mut self, lost: impl IntoIterator<Item = u16>) {
             let lost = lost.into_iter().collect();
-            let _ = self.viewer.answer(self.now, Feedback::Again { ssrc: SSRC, lost });
+            self.viewer.take(self.now, Feedback::Again { ssrc: SSRC, lost });
         }
     }
 
@@ -340,13 +366,40 @@ mod tests {
         for limit in [4, 2_000] {
             let mut watched = watched(limit);
             watched.connect();
-            watched.film(3_000);
+            watched.film_frames(3_000, true);
             let kept = watched.sent();
             assert_eq!((kept.len(), watched.viewer.dropped()), (limit, 3_000 - limit as u64));
             watched.film(2);
             watched.viewer.clear(&watched.tracks);
             assert_eq!((watched.sent().len(), watched.viewer.dropped()), (0, 3_002 - limit as u64));
         }
+    }
+
+    #[test]
+    fn where_packets_were_dropped_pictures_go_on_with_a_key_frame_and_without_a_gap() {
+        let mut watched = watched(512);
+        watched.connect();
+        watched.film(10);
+        let last = watched.sent()[9].1;
+        watched.viewer.cut(watched.now);
+        watched.film(100);
+        watched.lose([last]);
+        assert_eq!(watched.sent(), [], "none of it is of use");
+        let wishes = |watched: &mut Watched, ms| {
+            let now = watched.now + Duration::from_millis(ms);
+            watched.viewer.wishes(now).count()
+        };
+        assert_eq!(
+            (wishes(&mut watched, 400), wishes(&mut watched, 500), wishes(&mut watched, 900)),
+            (0, 1, 0)
+        );
+        watched.film_frames(1, true);
+        watched.film(2);
+        let sent: Vec<u16> = watched.sent().into_iter().map(|(_, sequence)| sequence).collect();
+        assert_eq!(sent, [1, 2, 3].map(|n| last.wrapping_add(n)));
+        watched.lose([last, sent[0]]);
+        assert_eq!(watched.sent().len(), 1, "what came before the key frame is not sent again");
+        assert_eq!(watched.viewer.dropped(), 100);
     }
 
     #[test]

@@ -55,7 +55,6 @@ pub(super) struct Tcp {
     buffer: Vec<u8>,
     frames: Vec<u8>,
     turned_away: u64,
-    dropped: u64,
 }
 
 impl Tcp {
@@ -84,7 +83,6 @@ impl Tcp {
             buffer: vec![0; BUFFER],
             frames: Vec::new(),
             turned_away: 0,
-            dropped: 0,
         })
     }
 
@@ -194,13 +192,13 @@ impl Tcp {
         }
     }
 
-    /// Sends as [`Io::send`](super::io::Io::send) has it, but that of several some may be dropped for want of room.
+    /// Sends as [`Io::send`](super::io::Io::send) has it.
     pub(super) fn send(&mut self, batch: Batch<'_>) -> Sent {
         let to = self.by_remote.get(&batch.path.remote).copied();
         let Some((id, connection)) = to.and_then(|id| Some((id, self.connections.get_mut(&id)?))) else {
             return Sent::Lost;
         };
-        connection.send(batch, &mut self.frames, &mut self.dropped).unwrap_or_else(|error| {
+        connection.send(batch, &mut self.frames).unwrap_or_else(|error| {
             tracing::debug!(%error, "a media connection broke");
             self.close(id);
             Sent::Lost
@@ -245,6 +243,5 @@ impl Tcp {
     pub(super) fn count(&self, stats: &mut MediaStats) {
         stats.tcp_connections = self.slots.len() as u64;
         stats.tcp_turned_away = self.turned_away;
-        stats.dropped_queue += self.dropped;
     }
 }

@@ -75,6 +75,9 @@ pub(super) struct Client {
     /// The bitrates that this robot was told to keep to.
     pub(super) advised: Vec<(Instant, u64)>,
     next_frame: u32,
+    /// Whether this robot answers requests for key frames, and whether its next frame is one.
+    pub(super) obeys: bool,
+    is_key_due: bool,
     /// By SSRC.
     next_sequence: BTreeMap<u32, u16>,
     payload_type: u8,
@@ -153,6 +156,8 @@ impl Client {
             cameras_asked: Vec::new(),
             advised: Vec::new(),
             next_frame: 0,
+            obeys: false,
+            is_key_due: false,
             next_sequence: BTreeMap::new(),
             payload_type: 0,
             sound_type: 0,
@@ -294,8 +299,8 @@ impl Client {
     /// Sends the next frame of a camera, one packet each.
     pub(super) fn send_frame(&mut self, now: Instant, camera: u32) {
         let mut payload = BytesMut::new();
-        // An H.264 slice of a picture that others refer to, then the frame's number.
-        payload.put_u8(0x61);
+        // An H.264 slice, of a key frame or of a picture that others refer to, then the frame's number.
+        payload.put_u8(if std::mem::take(&mut self.is_key_due) { 0x65 } else { 0x61 });
         payload.put_u32(self.next_frame);
         payload.resize(600, 0);
         let header = rtp::Header {
@@ -387,6 +392,7 @@ impl Client {
                         if let Some(asked) = packet.as_any().downcast_ref::<PictureLossIndication>() {
                             self.keyframes_asked.push(now);
                             self.cameras_asked.push(asked.media_ssrc - PRIMARY);
+                            self.is_key_due |= self.obeys;
                         }
                         let any = packet.as_any();
                         if let Some(report) = any.downcast_ref::<SenderReport>() {

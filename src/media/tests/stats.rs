@@ -31,10 +31,10 @@ fn losses_repairs_key_frames_and_freezes_are_counted_and_reported_at_the_end() {
     world.film(1, 50, FRAME);
     world.weather = Weather { loss: 0.1, ..world.weather };
     world.film(1, 400, FRAME);
+    world.weather = Weather { loss: 0.0, ..world.weather };
     let now = world.mono();
     world.client(2).ask_keyframe(now);
     world.settle();
-    world.weather = Weather { loss: 0.0, ..world.weather };
     world.pass(Duration::from_secs(1));
     world.film(1, 100, FRAME);
     let stats = world.core.peer_stats(world.now(), peer(2)).expect("a viewer");

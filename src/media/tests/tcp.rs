@@ -45,6 +45,41 @@ fn a_session_over_tcp_is_reset_when_the_gate_shuts() {
 }
 
 #[test]
+fn a_way_that_is_too_narrow_shows_whole_pictures_and_spares_the_others() {
+    let mut world = World::new(1);
+    let hour = world.in_future(HOUR);
+    world.add_robot(1, hour, &[super::client::h264()]);
+    world.add_viewer(2, 7, hour, 1);
+    world.add_over_tcp(3, viewer_kind(8), hour);
+    world.connect(&[1, 2, 3]);
+    world.client(1).obeys = true;
+    world.film(1, 100, 10 * MS);
+    world.pass(100 * MS);
+    let narrow = world.address_of(3);
+    let (asked, beside) = (world.client(1).keyframes_asked.len(), world.client(2).frames.len());
+    let media = |world: &World| {
+        let to = world.wire.log.iter().filter(|(_, to, class)| *to == narrow && *class == Class::Media);
+        to.count() as u64
+    };
+    // Five packets at once every second, where a hundred come.
+    for _ in 0..20 {
+        world.wire.narrow.insert(narrow, 5);
+        world.film(1, 100, 10 * MS);
+    }
+    world.pass(100 * MS);
+    let viewer = &world.clients[&3];
+    let gaps = viewer.sequence.windows(2).filter(|pair| pair[1] != pair[0].wrapping_add(1)).count();
+    assert!(gaps <= 20, "{gaps}: it misses no number but of what was on its way when there was no room");
+    let asked = world.client(1).keyframes_asked.len() - asked;
+    assert!((3..=8).contains(&asked), "{asked} in twenty seconds");
+    assert_eq!(world.client(2).frames.len(), beside + 2_000, "the other viewer misses none");
+    let sent = media(&world);
+    let report = world.core.close(peer(3), None).expect("it was there");
+    assert_eq!(report.packets, sent, "what left is booked, and no more");
+    assert!(report.dropped > 1_500, "{report:?}");
+}
+
+#[test]
 fn a_connection_is_reset_when_its_moved_deadline_says_and_when_it_is_closed() {
     let mut world = World::new(2);
     let (hour, soon) = (world.in_future(HOUR), world.in_future(Duration::from_secs(2)));

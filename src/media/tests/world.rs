@@ -95,6 +95,8 @@ pub(super) struct Wire {
     pub(super) log: Vec<(BootInstant, SocketAddr, Class)>,
     /// Addresses the socket has no room for.
     pub(super) blocked: HashSet<SocketAddr>,
+    /// Far ends over TCP whose ways have room for so many more datagrams.
+    pub(super) narrow: BTreeMap<SocketAddr, usize>,
 }
 
 impl Io for Wire {
@@ -108,7 +110,11 @@ impl Io for Wire {
 
     fn send(&mut self, batch: Batch<'_>) -> Sent {
         let to = batch.path.remote;
-        for datagram in batch.datagrams() {
+        for (index, datagram) in batch.datagrams().enumerate() {
+            if let Some(room) = self.narrow.get_mut(&to) {
+                let Some(left) = room.checked_sub(1) else { return Sent::First(index) };
+                *room = left;
+            }
             if self.blocked.contains(&to) {
                 return Sent::Blocked;
             }
