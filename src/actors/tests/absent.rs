@@ -178,14 +178,20 @@ async fn a_restart_forgets_neither_that_the_robot_came_nor_that_it_did_not() {
 async fn a_robot_that_came_before_a_restart_is_not_lost_after_it() {
     let world = world_with(|rules| rules.no_robot_grace_s = Some(120)).await;
     let (robot, viewer) = (world.robot("one").await, world.viewer().await);
-    world.book(&viewer, robot, 0, 10).await.expect("free");
+    let booked = world.book(&viewer, robot, 0, 10).await.expect("free");
     opened(&world).await;
     let (_, _connection) = world.connect(robot).await;
     world.until(|fact| matches!(fact, Fact::Room(RoomEvent::RobotCame { .. })).then_some(())).await;
     let world = world.crash(Duration::from_secs(1)).await;
+    let (joined, mut side) = world.join(&viewer, booked.id).await;
+    joined.expect("the session goes on");
     world.advance(Duration::from_secs(300));
-    world.advance(Duration::from_secs(600));
-    assert_eq!(world.until(cause_of_the_room).await, Cause::WindowClosed);
+    // What was due before is carried out before.
+    let warned = |message: &ServerMessage| match message {
+        ServerMessage::SessionWarning(warning) => Some(warning.seconds_left.to_string()),
+        message => ended(message),
+    };
+    assert_eq!(side.next(warned).await, "300");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use curfew_domain::{BookingEvent, Cause, Fact, RobotEvent, RoomEvent};
+use curfew_domain::{BookingEvent, Cause, Fact, Reason, RobotEvent, RoomEvent};
 use curfew_projections::Status;
 
+use super::sessions::viewer_offer;
 use super::world::{World, keep_out};
-use crate::actors::Recorded;
+use crate::actors::{OfferTarget, Recorded};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn that_a_robot_went_offline_is_recorded_once_the_disk_takes_it() {
@@ -44,4 +45,22 @@ async fn who_terminated_a_session_is_in_the_log_before_its_end() {
         _ => None,
     });
     assert_eq!(ends.collect::<Vec<_>>(), ["cancelled", "closed", "ended"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_let_into_a_session_that_was_cut_and_whose_end_is_not_recorded() {
+    let world = World::impatient().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 0, 10).await.expect("free");
+    world.until(|fact| matches!(fact, Fact::Room(RoomEvent::Opened { .. })).then_some(())).await;
+    let room = world.lab.booking(booked.id).await.expect("known").room_id;
+    let disk = keep_out(&world, "Cancelled").await;
+    assert_eq!(world.lab.terminate(&world.admin, booked.id, "smoke").await, Ok(Recorded(false)));
+    let target = OfferTarget { room: Some(room), ..OfferTarget::default() };
+    let offered = world.lab.offer(&viewer, &target, None, viewer_offer("aaaa")).await;
+    assert_eq!(offered.expect_err("it is over").reason, Reason::WindowClosed);
+    disk.release().await;
+    world.until_status(booked.id, Status::Ended).await;
+    let admitted = |fact: &Fact| matches!(fact, Fact::Room(RoomEvent::ParticipantAdmitted { .. }));
+    assert!(!world.facts().await.iter().any(admitted));
 }
