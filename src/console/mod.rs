@@ -25,7 +25,7 @@ const PAGE: &str = "index.html";
 
 /// Scripts, styles and connections of this origin and nothing else; no inline code; no text ever becomes markup except
 /// through Lit's own templates.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types lit-html";
 

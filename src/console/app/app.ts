@@ -13,7 +13,7 @@ import './pages/redeem.js';
 import './pages/robots.js';
 import './pages/sign-in.js';
 import './pages/watch.js';
-import { isOpen, routeOf, TITLES, type Route } from './router.js';
+import { isForAdmins, isOpen, routeOf, TITLES, type Route } from './router.js';
 import { setTheme, theme, type Theme } from './theme.js';
 
 const THEMES: Record<Theme, string> = { system: 'Auto', light: 'Light', dark: 'Dark' };
@@ -65,6 +65,7 @@ export class App extends LitElement {
 
   #page(): TemplateResult {
     const { route } = this;
+    if (isForAdmins(route) && session.current?.user.role !== 'admin') return this.#closed(route);
     switch (route.page) {
       case 'sign-in':
         return html`<curfew-sign-in></curfew-sign-in>`;
@@ -91,6 +92,15 @@ export class App extends LitElement {
       case 'unknown':
         return html`<div class="page"><h1 tabindex="-1">There is no such page</h1><p><a href="#/">To the robots</a></p></div>`;
     }
+  }
+
+  #closed({ page }: Route): TemplateResult {
+    return html`
+      <div class="page">
+        <h1 tabindex="-1">${TITLES[page]}</h1>
+        <p>This page is for administrators. Ask one for what you need, or for their role. <a href="#/">To the robots</a></p>
+      </div>
+    `;
   }
 
   #navigation(): TemplateResult {

@@ -52,6 +52,10 @@ export function isOpen(route: Route): boolean {
   return route.page === 'sign-in' || route.page === 'redeem';
 }
 
+export function isForAdmins(route: Route): boolean {
+  return route.page.startsWith('admin-');
+}
+
 /** The title of a page, in the tab as in its heading. */
 export const TITLES: Record<Route['page'], string> = {
   'sign-in': 'Sign in',

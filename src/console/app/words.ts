@@ -1,3 +1,4 @@
+import { NEXT } from './api/problem.js';
 import type { Booking, BookingStatus, Role } from './api/types.js';
 
 /** Why a session ended, as a sentence about it. Causes are the domain's, snake case. */
@@ -21,7 +22,7 @@ export function causeInWords(cause: string, role: string | null = null): string 
   return CAUSES[cause] ?? `The session ended (${cause.replaceAll('_', ' ')}).`;
 }
 
-const NEXT: Record<string, string> = {
+const AFTER_END: Record<string, string> = {
   window_closed: 'Book again if you need more time.',
   cancelled: 'Book again when you need the robot.',
   terminated_by_admin: "Ask the lab's administrators before you book again.",
@@ -38,23 +39,20 @@ const NEXT: Record<string, string> = {
 export function nextInWords(cause: string, role: string | null = null): string {
   if (cause === 'cancelled' && role === 'guest') return 'Ask whoever invited you, or book a time of your own.';
   if (role === 'admin' && cause !== 'replaced') return 'Under Fleet you see how the robot is, and can watch it again.';
-  return NEXT[cause] ?? 'See My bookings for what is still yours.';
+  return AFTER_END[cause] ?? 'See My bookings for what is still yours.';
 }
 
-const AFTER_REFUSAL: Record<string, string> = {
-  bad_token: 'Sign in again.',
-  no_active_booking: 'Book the robot first, or ask its holder to invite you.',
+/** Where somebody who wanted to watch needs other words than somebody who asked for something else. */
+const AFTER_REFUSAL: Readonly<Record<string, string>> = {
   not_your_booking: 'Ask its holder to invite you, or book a time of your own.',
-  window_closed: 'Book again to go on.',
   room_full: 'Wait until somebody leaves, then reload this page.',
   not_found: 'Look for it under My bookings.',
   reason_required: 'Administrators open a watch under Fleet, with a reason.',
-  suspended: "Ask the lab's administrators to reinstate the account.",
 };
 
 /** What to do when a session could not be entered. */
 export function refusalNextInWords(code: string): string {
-  return AFTER_REFUSAL[code] ?? 'See My bookings for what is yours to watch.';
+  return AFTER_REFUSAL[code] ?? NEXT[code] ?? 'See My bookings for what is yours to watch.';
 }
 
 /** What a role may do. */

@@ -112,6 +112,9 @@ test('an auditor looks and is offered nothing that only others may do', async ({
   await expect(page.getByText('Book a window')).toHaveCount(0);
   await page.goto(`${demo.facts.url}/#/bookings`);
   await expect(page.getByText('Auditors read the log and book nothing.')).toBeVisible();
+  await page.goto(`${demo.facts.url}/#/admin/users`);
+  await expect(page.getByText('This page is for administrators.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Add a person' })).toHaveCount(0);
 });
 
 test('an admin ends a running session, and the viewer reads why', async ({ browser, page }) => {

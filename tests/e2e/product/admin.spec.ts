@@ -220,11 +220,12 @@ test('a stop that the robot did not answer is told from one after which it stand
   await page.route(/\/admin\/robots\?/, async (route) => {
     const fetched = await route.fetch();
     const list = (await fetched.json()) as { items: object[] };
-    const items = list.items.map((item, at) => ({ ...item, ...(stops[at] === undefined ? {} : { emergency_stop: true, stop: stops[at] }) }));
+    const items = list.items.map((item, at) => ({ ...item, maintenance: true, ...(stops[at] === undefined ? {} : { emergency_stop: true, stop: stops[at] }) }));
     await route.fulfill({ response: fetched, json: { ...list, items } });
   });
   await open(page, 'robots');
   await expect(row(page, 'Turtle 1').getByText('not answered yet')).toBeVisible();
   await expect(row(page, 'Turtle 1')).toContainText(/since \d\d:\d\d: Somebody stands in its way\./);
   await expect(row(page, 'Arm 1').getByText('stands still')).toBeVisible();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 'the longest buttons fit').toBeLessThanOrEqual(0);
 });

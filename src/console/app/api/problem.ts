@@ -32,8 +32,8 @@ export async function problemOf(reply: Response): Promise<ApiError> {
   return new ApiError(reply.status, text(problem['code']) ?? 'unexpected', detail, retryAfter(reply));
 }
 
-/** What to do about a refusal, by its code. Where the refusal's own words say it already, nothing is added. */
-const NEXT: Record<string, string> = {
+/** What to do about a refusal, by its code. */
+export const NEXT: Readonly<Record<string, string>> = {
   bad_token: 'Sign in again.',
   no_active_booking: 'Book the robot first, or ask its holder to invite you.',
   not_your_booking: 'Ask its holder.',
@@ -64,7 +64,7 @@ const NEXT: Record<string, string> = {
 const SAYS_WHAT_TO_DO = /\b(please|try again|ask|choose|wait|write|give the time|sign in)\b/i;
 
 /**
- * What a person can read about whatever was thrown, and what to do next.
+ * What a person can read about whatever was thrown, and what to do next, unless the refusal's own words say it already.
  *
  * @param next what to do about some codes, where the page knows better than this
  */

@@ -108,7 +108,7 @@ export class BookingsPage extends BookingsListPage {
 
   #earlier(past: ShownBooking[], now: number): TemplateResult {
     return html`
-      <h2>Earlier</h2>
+      <h2>Past and cancelled</h2>
       <ul class="card earlier">
         ${this.#past.first(past).map(
           ({ booking, robot, startsAt, endsAt, status, tone }) => html`
