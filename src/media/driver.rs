@@ -13,8 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::alarm::Alarm;
 use super::build::Built;
 use super::core::Core;
+use super::ends::Spent;
 use super::io::{Batch, Io, Sent};
-use super::peer::Peer;
 use super::restart::Credentials;
 use super::socket::Socket;
 use super::stats::{MediaStats, PeerStats};
@@ -54,8 +54,8 @@ pub(super) struct Driver {
     pub(super) poll: mio::Poll,
     pub(super) commands: Receiver<Command>,
     pub(super) events: mpsc::Sender<MediaEvent>,
-    /// Where peers go that are over: somebody frees them.
-    pub(super) spent: std::sync::mpsc::Sender<Peer>,
+    /// Where peers go that are over, with what was kept for them: somebody frees them.
+    pub(super) spent: std::sync::mpsc::Sender<Spent>,
 }
 
 /// The sockets and the clock, as the core sends with them.
@@ -124,9 +124,9 @@ impl Driver {
             self.cut();
             blocked = self.core.flush(now, &mut self.link);
             self.tell(&mut backlog);
-            for peer in self.core.take_spent() {
+            for spent in self.core.take_spent() {
                 // With nobody left to take it, it is freed here.
-                drop(self.spent.send(peer));
+                drop(self.spent.send(spent));
             }
         }
     }

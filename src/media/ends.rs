@@ -12,6 +12,7 @@ use super::core::contain;
 use super::io::{Batch, Io, Sent};
 use super::paths::Path;
 use super::peer::Peer;
+use super::track::Unread;
 use super::types::Now;
 
 /// Connections closed in one go, and the pause after them.
@@ -33,11 +34,15 @@ pub(super) struct Ends {
     /// One queue for each time the words are said, so that each is in order.
     departing: [VecDeque<Departing>; SAID_AFTER.len()],
     /// Closed, and of no further use: freeing a connection is half of what ending it costs.
-    spent: Vec<Peer>,
+    spent: Vec<Spent>,
 }
+
+/// A closed connection, and the packets that were kept until it ended.
+pub(super) type Spent = (Peer, Unread);
 
 struct Ended {
     peer: Peer,
+    unread: Unread,
     text: Option<Arc<str>>,
 }
 
@@ -58,8 +63,8 @@ impl Ends {
     }
 
     /// Takes a peer that was shut; `text` is the last on its `session` channel.
-    pub(super) fn push(&mut self, peer: Peer, text: Option<Arc<str>>) {
-        self.ended.push_back(Ended { peer, text });
+    pub(super) fn push(&mut self, (peer, unread): Spent, text: Option<Arc<str>>) {
+        self.ended.push_back(Ended { peer, unread, text });
     }
 
     /// Closes the connections whose turn it is.
@@ -82,9 +87,9 @@ impl Ends {
         }
     }
 
-    fn close(&mut self, now: Now, Ended { mut peer, text }: Ended) {
+    fn close(&mut self, now: Now, Ended { mut peer, unread, text }: Ended) {
         let last = contain(|| peer.say_goodbye(now, text.as_deref())).unwrap_or_default();
-        self.spent.push(peer);
+        self.spent.push((peer, unread));
         for (queue, after) in self.departing.iter_mut().zip(SAID_AFTER) {
             let room = MAX_DEPARTING.saturating_sub(queue.len());
             let due = now.mono + after;
@@ -107,7 +112,7 @@ impl Ends {
     }
 
     /// The connections that are closed, to be freed wherever there is time.
-    pub(super) fn take_spent(&mut self) -> Vec<Peer> {
+    pub(super) fn take_spent(&mut self) -> Vec<Spent> {
         std::mem::take(&mut self.spent)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use curfew_domain::{PeerId, RobotId, RoomId};
 
-use super::super::peer::Peer;
+use super::super::ends::Spent;
 use super::super::types::{ClosedWhy, MediaEvent, Now, PeerKind, PeerReport};
 use super::{Core, contain};
 use crate::clock::BootInstant;
@@ -66,11 +66,12 @@ impl Core {
     pub(in crate::media) fn close(&mut self, id: PeerId, closing: Option<&str>) -> Option<PeerReport> {
         let peer = self.peers.get_mut(&id)?;
         peer.shut(self.robots.tracks(peer.kind.robot()));
-        let peer = self.remove(id)?;
+        let spent = self.remove(id)?;
+        let peer = &spent.0;
         let report = peer.report();
         self.stats.dropped_queue += report.dropped.saturating_sub(peer.gate.refused);
         self.stats.refused_by_gate += peer.gate.refused;
-        self.ends.push(peer, closing.map(Arc::from));
+        self.ends.push(spent, closing.map(Arc::from));
         Some(report)
     }
 
@@ -80,7 +81,7 @@ impl Core {
     }
 
     /// Peers that are closed and have said so.
-    pub(in crate::media) fn take_spent(&mut self) -> Vec<Peer> {
+    pub(in crate::media) fn take_spent(&mut self) -> Vec<Spent> {
         self.ends.take_spent()
     }
 
@@ -95,12 +96,12 @@ impl Core {
         self.happenings.clear();
         self.stats.broken_peers += 1;
         tracing::error!(peer = %id, "the peer's protocol state broke; it is closed");
-        if let Some(peer) = self.remove(id) {
+        if let Some((peer, _)) = self.remove(id) {
             self.events.push_back(MediaEvent::Closed { report: peer.report(), why: ClosedWhy::Failed });
         }
     }
 
-    fn remove(&mut self, id: PeerId) -> Option<Peer> {
+    fn remove(&mut self, id: PeerId) -> Option<Spent> {
         self.cut(id);
         let peer = self.peers.remove(&id)?;
         self.demux.forget(id, &peer.ufrags);
@@ -108,11 +109,11 @@ impl Core {
         if let Some(at) = peer.timer {
             self.timers.remove(&(at, id));
         }
-        self.robots.remove(id, peer.kind);
+        let unread = self.robots.remove(id, peer.kind);
         if peer.decides {
             self.limit_robot(peer.kind.robot());
         }
-        Some(peer)
+        Some((peer, unread))
     }
 
     /// Gives up a peer's connections over TCP.
