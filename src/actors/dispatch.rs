@@ -96,6 +96,10 @@ async fn end_unopened(shell: Arc<Shell>, id: BookingId) {
     if shell.rooms.get(state.room_id).is_some_and(|room| room.phase() != Phase::Waiting) {
         return;
     }
+    if state.is_active() && shell.state::<RoomSide>(state.room_id).await.is_ok_and(|room| room.is_closed()) {
+        // What its room says of the end is on its way to it.
+        return;
+    }
     let (due_at, now) = (state.window.ends_at, shell.clock.wall());
     let command = BookingCommand::EndSession { cause: Cause::WindowClosed, due_at, room_closed: false, now };
     self::booking(&shell, id, command);

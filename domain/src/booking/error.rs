@@ -68,6 +68,9 @@ impl Refusal for BookingError {
         match self {
             Self::OutsideRules(broken) => broken.to_string(),
             Self::NoRobot => "There is no such robot.".to_owned(),
+            Self::NotConfirmed => {
+                "The booking is not confirmed yet. Please try again in a moment.".to_owned()
+            }
             Self::TooManyGuests => "The booking has as many guests as it may have.".to_owned(),
             Self::HolderIsNoGuest => "The holder needs no invitation.".to_owned(),
             Self::NotLonger => "The new end must be later than the present one.".to_owned(),

@@ -63,6 +63,11 @@ impl Refusal for RobotError {
                     .to_owned()
             }
             Self::NotStopped => "The robot's emergency stop is not engaged.".to_owned(),
+            Self::Retired => "This robot is retired: choose another.".to_owned(),
+            Self::TooManyCredentials => {
+                "The robot has as many credentials as it may have: revoke one first.".to_owned()
+            }
+            Self::EmptyWindow => "The end must be later than the beginning.".to_owned(),
             Self::Invalid(field) => format!("{field} is empty, too long or not allowed."),
             other => other.reason().text().to_owned(),
         }

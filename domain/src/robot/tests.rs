@@ -64,6 +64,23 @@ fn a_slug_is_a_word() {
 }
 
 #[test]
+fn a_robot_has_so_many_cameras_and_credentials() {
+    let cameras = |count: usize| (0..count).map(|number| format!("camera-{number}")).collect();
+    let update =
+        |count| C::Update { name: None, robot_type: None, cameras: Some(cameras(count)), media: None };
+    let mut robot = registered().when(update(17)).then_refused(No::Invalid("cameras")).and(update(16));
+    let issue = |number: u128| C::IssueCredential { credential_id: id(number), token_sha256: reason() };
+    for number in 0..16 {
+        robot = robot.and(issue(1_000 + number));
+    }
+    robot
+        .when(issue(2_000))
+        .then_refused(No::TooManyCredentials)
+        .and(C::RevokeCredential { credential_id: id(1_000), by: by_admin(), now: at(1) })
+        .and(issue(2_000));
+}
+
+#[test]
 fn an_update_changes_only_what_it_names() {
     let update = C::Update { name: Some("Rosie".into()), robot_type: None, cameras: None, media: None };
     registered()

@@ -7,7 +7,8 @@ use curfew_projections::Status;
 
 use super::sessions::viewer_offer;
 use super::world::{World, keep_out};
-use crate::actors::{OfferTarget, Recorded};
+use crate::actors::deadlines::{Due, Fired};
+use crate::actors::{OfferTarget, Recorded, dispatch};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn that_a_robot_went_offline_is_recorded_once_the_disk_takes_it() {
@@ -63,4 +64,25 @@ async fn nobody_is_let_into_a_session_that_was_cut_and_whose_end_is_not_recorded
     world.until_status(booked.id, Status::Ended).await;
     let admitted = |fact: &Fact| matches!(fact, Fact::Room(RoomEvent::ParticipantAdmitted { .. }));
     assert!(!world.facts().await.iter().any(admitted));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booking_ends_with_what_its_room_says_however_late_that_comes() {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 0, 10).await.expect("free");
+    world.until(|fact| matches!(fact, Fact::Room(RoomEvent::Opened { .. })).then_some(())).await;
+    let room = world.lab.booking(booked.id).await.expect("known").room_id;
+    let disk = keep_out(&world, "SessionEnded").await;
+    world.advance(Duration::from_mins(10));
+    while world.lab.shell.rooms.get(room).is_some() {
+        tokio::task::yield_now().await;
+    }
+    dispatch::fire(&world.lab.shell, vec![Fired::Due(Due::BookingEnds(booked.id))]);
+    disk.release().await;
+    let cause = |fact: &Fact| match fact {
+        Fact::Booking(BookingEvent::SessionEnded { cause, .. }) => Some(*cause),
+        _ => None,
+    };
+    assert_eq!(world.until(cause).await, Cause::RobotLost);
 }
