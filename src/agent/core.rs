@@ -64,6 +64,8 @@ pub(super) enum CloseWhy {
     Deadline,
     Unpublished,
     Failed,
+    /// The server did not answer the offer.
+    Unanswered,
     Replaced,
 }
 
@@ -125,7 +127,7 @@ impl Core {
             Event::Unpublish(link) if self.is_up(link) => self.end(CloseWhy::Unpublished, &mut actions),
             Event::Publish { .. } | Event::Unpublish(_) => {}
             Event::Answered(id) => self.answered(id),
-            Event::StreamFailed(id) => self.stream_failed(now, id, &mut actions),
+            Event::StreamFailed(id) => self.break_stream(now, id, CloseWhy::Failed, &mut actions),
         }
         actions
     }
@@ -170,7 +172,7 @@ impl Core {
         }
         match self.session.as_ref().map(|session| &session.stream) {
             Some(&Stream::Offered { id, since, .. }) if since.saturating_add(ANSWER_WITHIN) <= now => {
-                self.stream_failed(now, id, actions);
+                self.break_stream(now, id, CloseWhy::Unanswered, actions);
             }
             Some(&Stream::Broken { retry_at }) if retry_at <= now => {
                 if let Link::Up { id: link, .. } = self.link {
@@ -244,12 +246,12 @@ impl Core {
         }
     }
 
-    fn stream_failed(&mut self, now: BootInstant, id: StreamId, actions: &mut Vec<Action>) {
+    fn break_stream(&mut self, now: BootInstant, id: StreamId, why: CloseWhy, actions: &mut Vec<Action>) {
         if let Some(session) = &mut self.session
             && session.stream.id() == Some(id)
         {
             session.stream = Stream::Broken { retry_at: now.saturating_add(OFFER_AGAIN_AFTER) };
-            actions.push(Action::Close { stream: id, why: CloseWhy::Failed });
+            actions.push(Action::Close { stream: id, why });
         }
     }
 

@@ -27,6 +27,9 @@ pub struct Status {
     pub server: ServerStatus,
     /// When the open session ends; none outside one.
     pub session_ends_at: Option<DateTime<Utc>>,
+    /// Why no media reaches the server in the open session; none where it does.
+    #[serde(default)]
+    pub media_failure: Option<String>,
     /// The emergency stop that is engaged, if one is.
     #[serde(default)]
     pub emergency_stop: Option<StopStatus>,
@@ -84,7 +87,8 @@ impl Status {
     pub fn is_healthy(&self) -> bool {
         let stop_failed = self.emergency_stop.as_ref().is_some_and(|stop| stop.failure.is_some());
         let is_lost = |camera: &CameraStatus| camera.state == CameraState::Lost;
-        self.server.is_connected && !stop_failed && !self.cameras.iter().any(is_lost)
+        let media_flows = self.media_failure.is_none();
+        self.server.is_connected && media_flows && !stop_failed && !self.cameras.iter().any(is_lost)
     }
 }
 
@@ -102,6 +106,7 @@ struct Told {
     name: String,
     server: ServerStatus,
     session_ends_at: Option<DateTime<Utc>>,
+    media_failure: Option<String>,
     emergency_stop: Option<StopStatus>,
     cameras: Vec<CameraHealth>,
     failures: VecDeque<Failure>,
@@ -115,6 +120,7 @@ impl Health {
                 name: name.to_owned(),
                 server: ServerStatus::default(),
                 session_ends_at: None,
+                media_failure: None,
                 emergency_stop: None,
                 cameras: Vec::new(),
                 failures: VecDeque::new(),
@@ -129,6 +135,7 @@ impl Health {
             name: told.name.clone(),
             server: told.server.clone(),
             session_ends_at: told.session_ends_at,
+            media_failure: told.media_failure.clone(),
             emergency_stop: told.emergency_stop.clone(),
             cameras: told.cameras.iter().map(CameraHealth::status).collect(),
             failures: told.failures.iter().cloned().collect(),
@@ -167,7 +174,22 @@ impl Health {
     }
 
     pub(super) fn session(&self, ends_at: Option<DateTime<Utc>>) {
-        lock(&self.0.told).session_ends_at = ends_at;
+        let mut told = lock(&self.0.told);
+        told.session_ends_at = ends_at;
+        // Outside a session nothing is sent.
+        told.media_failure.take_if(|_| ends_at.is_none());
+    }
+
+    /// No media reaches the server; whether that is new.
+    pub(super) fn media_failed(&self, at: DateTime<Utc>, why: &str) -> bool {
+        self.0.failed(at, format!("media: {why}"));
+        let why = Some(short(why.to_owned()));
+        let before = std::mem::replace(&mut lock(&self.0.told).media_failure, why.clone());
+        before != why
+    }
+
+    pub(super) fn media_is_back(&self) {
+        lock(&self.0.told).media_failure = None;
     }
 
     pub(super) fn stopped(&self, stop: Option<StopStatus>) {
@@ -369,6 +391,24 @@ mod tests {
     }
 
     #[test]
+    fn a_session_whose_media_does_not_reach_the_server_is_not_healthy() {
+        let health = Health::new("arm-1");
+        health.connected(true, at(0));
+        health.session(Some(at(60)));
+        assert!(health.media_failed(at(1), "no way") && !health.media_failed(at(2), "no way"), "told once");
+        let status = health.status();
+        assert_eq!((status.is_healthy(), status.media_failure.as_deref()), (false, Some("no way")));
+        assert_eq!(status.failures, [Failure { at: at(2), what: "media: no way".into() }]);
+        health.media_is_back();
+        assert!(health.status().is_healthy());
+        health.media_failed(at(3), "no way");
+        health.session(Some(at(90)));
+        assert!(!health.status().is_healthy(), "a longer session mends nothing");
+        health.session(None);
+        assert!(health.status().is_healthy(), "nothing is to be sent");
+    }
+
+    #[test]
     fn since_when_is_the_first_time_that_it_was_told() {
         let health = Health::new("arm-1");
         for second in 3..6 {
@@ -407,6 +447,7 @@ mod tests {
                 name: String::new(),
                 server: ServerStatus::default(),
                 session_ends_at: None,
+                media_failure: None,
                 emergency_stop: None,
                 cameras: Vec::new(),
                 failures: VecDeque::new(),

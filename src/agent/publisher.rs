@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use webrtc::error::Error;
 use webrtc::media_stream::track_local::TrackLocal;
@@ -66,8 +66,8 @@ pub(super) struct Publisher {
     peer: Arc<dyn PeerConnection>,
     gate: Gate,
     state: watch::Receiver<RTCPeerConnectionState>,
-    /// Told when no way leads to the server's media port.
-    no_way: Arc<Notify>,
+    /// Why there is no way to the server's media port, once that is known.
+    no_way: watch::Sender<Option<String>>,
     streaming: JoinSet<()>,
 }
 
@@ -93,17 +93,17 @@ impl Publisher {
         for camera in cameras {
             streaming.spawn(stream(camera, gate.clone(), state.clone()));
         }
-        Ok((Self { peer, gate, state, no_way: Arc::default(), streaming }, sdp))
+        Ok((Self { peer, gate, state, no_way: watch::Sender::new(None), streaming }, sdp))
     }
 
     /// Takes the server's answer, and connects from then on.
     pub(super) async fn accept_answer(&mut self, sdp: &str) -> Result<(), Error> {
         let (sdp, ways) = Ways::part(sdp);
         self.peer.set_remote_description(RTCSessionDescription::answer(sdp)?).await?;
-        let (peer, state, no_way) = (Arc::clone(&self.peer), self.state.clone(), Arc::clone(&self.no_way));
+        let (peer, state, no_way) = (Arc::clone(&self.peer), self.state.clone(), self.no_way.clone());
         self.streaming.spawn(async move {
-            if !ways.connect(peer.as_ref(), state).await {
-                no_way.notify_one();
+            if let Err(why) = ways.connect(peer.as_ref(), state).await {
+                no_way.send_replace(Some(why));
             }
         });
         Ok(())
@@ -122,15 +122,22 @@ impl Publisher {
     }
 
     /// Ends when the connection was not made, has failed, was closed, or was cut off for longer than a path takes to come back:
-    /// another network needs another connection, and ICE alone would wait for half a minute.
-    pub(super) fn failure(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (state, no_way) = (self.state.clone(), Arc::clone(&self.no_way));
+    /// another network needs another connection, and ICE alone would wait for half a minute. Gives the reason.
+    pub(super) fn failure(&self) -> impl Future<Output = String> + Send + use<> {
+        let (state, mut no_way) = (self.state.clone(), self.no_way.subscribe());
         async move {
-            tokio::select! {
-                () = lost(state) => {}
-                () = no_way.notified() => {}
-            }
+            let why = tokio::select! {
+                () = lost(state) => None,
+                Ok(why) = no_way.wait_for(Option::is_some) => why.clone(),
+            };
+            why.unwrap_or_else(|| "the peer connection broke off".to_owned())
         }
+    }
+
+    /// Ends once the connection is made; false where it never is.
+    pub(super) fn connected(&self) -> impl Future<Output = bool> + Send + use<> {
+        let mut state = self.state.clone();
+        async move { state.wait_for(|state| *state == RTCPeerConnectionState::Connected).await.is_ok() }
     }
 
     pub(super) fn move_deadline(&self, deadline: BootInstant) {

@@ -104,7 +104,9 @@ enum Step {
         link: LinkId,
         made: Result<(Publisher, String), webrtc::error::Error>,
     },
-    Failed(StreamId),
+    /// The stream is connected, or never will be.
+    Connected(StreamId, bool),
+    Failed(StreamId, String),
     Closed,
     /// The operator's program for an emergency stop ended.
     StopTried {
@@ -183,14 +185,16 @@ impl Agent {
     }
 
     fn close_stream(&mut self, stream: StreamId, why: CloseWhy) {
+        if why == CloseWhy::Unanswered {
+            self.media_failed("the server did not answer the offer of this robot's media in time".to_owned());
+        }
         // A stream that is still being made is closed when it is done: see `step_done`.
         let Some(publisher) = self.publishers.remove(&stream) else { return };
         match why {
             CloseWhy::Deadline => tracing::info!("the deadline is reached: the peer connection ends"),
             CloseWhy::Unpublished => tracing::info!("publishing ends early, as the server asked"),
-            CloseWhy::Failed => {
-                self.config.health.failed(self.clock.wall(), "media: the peer connection failed".to_owned());
-                tracing::warn!("the peer connection failed: another is offered in a moment");
+            CloseWhy::Failed | CloseWhy::Unanswered => {
+                tracing::debug!("another peer connection is offered in a moment")
             }
             CloseWhy::Replaced => tracing::info!("a new peer connection replaces this one"),
         }
@@ -198,6 +202,13 @@ impl Agent {
             publisher.close().await;
             Step::Closed
         });
+    }
+
+    /// Tells it once, however many attempts fail for the same reason.
+    fn media_failed(&mut self, why: String) {
+        if self.config.health.media_failed(self.clock.wall(), &why) {
+            tracing::error!(why, "no media reaches the server: trying again until it does");
+        }
     }
 
     async fn link_event(&mut self, id: LinkId, event: LinkEvent) -> Option<Event> {
@@ -317,7 +328,7 @@ impl Agent {
         match publisher.accept_answer(&answer.sdp).await {
             Ok(()) => Some(Event::Answered(stream)),
             Err(error) => {
-                tracing::warn!(%error, "the server's answer cannot be used");
+                self.media_failed(format!("the server's answer cannot be used: {error}"));
                 Some(Event::StreamFailed(stream))
             }
         }
@@ -330,10 +341,21 @@ impl Agent {
                 self.stop_tried(number, ended).await;
                 None
             }
-            Step::Failed(stream) => Some(Event::StreamFailed(stream)),
+            Step::Connected(stream, is_connected) => {
+                if is_connected && self.core.stream() == Some(stream) {
+                    self.config.health.media_is_back();
+                }
+                None
+            }
+            Step::Failed(stream, why) => {
+                // One that was closed has ended like one that failed.
+                if self.core.stream() == Some(stream) {
+                    self.media_failed(why);
+                }
+                Some(Event::StreamFailed(stream))
+            }
             Step::Offered { stream, made: Err(error), .. } => {
-                tracing::error!(%error, "no peer connection could be made: trying again in a moment");
-                self.config.health.failed(self.clock.wall(), format!("media: {error}"));
+                self.media_failed(format!("no peer connection could be made: {error}"));
                 Some(Event::StreamFailed(stream))
             }
             Step::Offered { stream, link, made: Ok((publisher, sdp)) } => {
@@ -348,11 +370,9 @@ impl Agent {
                 if let Some(deadline) = self.core.deadline() {
                     publisher.move_deadline(deadline);
                 }
-                let failure = publisher.failure();
-                self.steps.spawn(async move {
-                    failure.await;
-                    Step::Failed(stream)
-                });
+                let (failure, connected) = (publisher.failure(), publisher.connected());
+                self.steps.spawn(async move { Step::Failed(stream, failure.await) });
+                self.steps.spawn(async move { Step::Connected(stream, connected.await) });
                 self.publishers.insert(stream, publisher);
                 let offer = OutgoingOffer { to: None, offer: SessionDescription::offer(sdp) };
                 let link = self.link.as_ref().filter(|up| up.id == link)?;

@@ -43,14 +43,17 @@ impl Ways {
         (kept, ways)
     }
 
-    /// Waits for UDP to come through, and tries TCP beside it where it does not. False when neither did.
+    /// Waits for UDP to come through, and tries TCP beside it where it does not.
+    ///
+    /// # Errors
+    /// What to do where neither did.
     pub(super) async fn connect(
         self,
         peer: &dyn PeerConnection,
         mut state: watch::Receiver<RTCPeerConnectionState>,
-    ) -> bool {
+    ) -> Result<(), String> {
         if settles(&mut state, UDP_FIRST).await {
-            return true;
+            return Ok(());
         }
         let server = self.addresses.join(", ");
         if !self.tcp.is_empty() {
@@ -62,15 +65,12 @@ impl Ways {
                 tracing::debug!(%error, "a candidate that cannot be used");
             }
         }
-        let settled = settles(&mut state, BOTH_WITHIN).await;
-        if !settled {
-            tracing::error!(
-                server,
-                "no media reaches the server: let this network's firewall pass UDP, or at least TCP, to the server's media port; \
-                 trying again until then"
-            );
+        if settles(&mut state, BOTH_WITHIN).await {
+            return Ok(());
         }
-        settled
+        Err(format!(
+            "no way leads to the server's media port ({server}): let this network's firewall pass UDP, or at least TCP, to it"
+        ))
     }
 }
 

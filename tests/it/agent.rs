@@ -214,6 +214,39 @@ async fn a_peer_connection_whose_path_is_cut_is_offered_anew_over_the_same_link(
     agent.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_way_leads_to_the_media_port_the_status_says_what_to_do_until_one_does() {
+    let server = RobotServer::start().await;
+    let agent = TestAgent::start(server.agent(&["test"]));
+    let mut link = server.accept().await;
+    link.publish(None, 120_000).await;
+    // Whatever is sent there is never read, and nobody listens there over TCP.
+    let hole = std::net::UdpSocket::bind("127.0.0.1:0").expect("binds");
+    let port = hole.local_addr().expect("bound").port();
+    let candidates = format!(
+        "a=candidate:1 1 udp 2130706431 127.0.0.1 {port} typ host\r\n\
+         a=candidate:2 1 tcp 1520435199 127.0.0.1 {port} typ host tcptype passive\r\n"
+    );
+    let mut nobody = Receiver::new().await;
+    let answer = nobody.answer(link.offer().await).await;
+    nobody.close().await;
+    let lines = answer.lines().filter(|line| !line.starts_with("a=candidate:"));
+    link.answer(lines.map(|line| format!("{line}\r\n")).collect::<String>() + &candidates).await;
+    let offer = link.offer().await;
+    let status = agent.health.status();
+    let why = status.media_failure.clone().unwrap_or_default();
+    let address = format!("no way leads to the server's media port (127.0.0.1:{port}): ");
+    assert!(why.starts_with(&address) && why.contains("firewall"), "{status:?}");
+    assert!(status.server.is_connected && !status.is_healthy());
+    let mut receiver = Receiver::new().await;
+    link.answer(receiver.answer(offer).await).await;
+    let mut camera = receiver.camera().await;
+    fact("frame", camera.frame()).await.expect("media");
+    let status = agent.health.status();
+    assert!(status.media_failure.is_none() && status.is_healthy(), "{status:?}");
+    agent.stop().await;
+}
+
 /// A program that succeeds from its second start on and counts them.
 fn stop_program(folder: &std::path::Path) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt;

@@ -143,7 +143,7 @@ fn an_offer_without_an_answer_is_made_anew() {
     let mut core = connected();
     core.handle(ms(0), Event::Publish { link: 1, in_ms: 60_000 });
     assert_eq!(core.next_due(), Some(ms(5_000)));
-    assert_eq!(core.handle(ms(5_000), Event::Tick), [Action::Close { stream: 2, why: CloseWhy::Failed }]);
+    assert_eq!(core.handle(ms(5_000), Event::Tick), [Action::Close { stream: 2, why: CloseWhy::Unanswered }]);
     assert_eq!(
         core.handle(ms(6_000), Event::Tick),
         [Action::Offer { stream: 3, link: 1, deadline: ms(60_000) }]

@@ -118,7 +118,8 @@ pub(super) fn in_one_line(status: &Status) -> String {
     let server = if status.server.is_connected { "connected" } else { "no connection to the server" };
     let cameras = status.cameras.iter().map(|camera| format!("{} {}", camera.name, state(camera.state)));
     let stopped = if status.emergency_stop.is_some() { "; EMERGENCY STOP" } else { "" };
-    format!("{server}; {}{stopped}", cameras.collect::<Vec<_>>().join(", "))
+    let media = if status.media_failure.is_some() { "; no media reaches the server" } else { "" };
+    format!("{server}; {}{media}{stopped}", cameras.collect::<Vec<_>>().join(", "))
 }
 
 fn in_words(status: &Status, now: DateTime<Utc>) -> Vec<String> {
@@ -135,6 +136,7 @@ fn in_words(status: &Status, now: DateTime<Utc>) -> Vec<String> {
         format!("server    {server}{since}"),
         format!("session   {session}"),
     ];
+    lines.extend(status.media_failure.iter().map(|why| format!("media     NOT SENT: {why}")));
     lines.extend(status.emergency_stop.iter().map(stop_in_words));
     lines.extend(status.cameras.iter().map(camera_in_words));
     for failure in &status.failures {
@@ -191,6 +193,7 @@ mod tests {
             name: "arm-1".into(),
             server: ServerStatus { is_connected: true, since: Some(at) },
             session_ends_at: Some(at + TimeDelta::seconds(90)),
+            media_failure: None,
             emergency_stop: None,
             cameras: vec![CameraStatus {
                 name: "main".into(),
@@ -264,6 +267,9 @@ mod tests {
             ]
         );
         assert_eq!(in_one_line(&status()), "connected; main sending");
+        let cut_off = Status { media_failure: Some("no way leads there".into()), ..status() };
+        assert_eq!(in_one_line(&cut_off), "connected; main sending; no media reaches the server");
+        assert_eq!(in_words(&cut_off, now)[3], "media     NOT SENT: no way leads there");
         let stop =
             StopStatus { since: now, reason: "smoke".into(), acknowledged_at: Some(now), failure: None };
         assert_eq!(
