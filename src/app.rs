@@ -61,14 +61,20 @@ pub struct RunningApp {
 
 pub struct App;
 
-/// Says of a port that is taken what to do about it, where the error does not say so itself.
-fn taken(error: std::io::Error) -> std::io::Error {
-    match error.kind() {
-        std::io::ErrorKind::AddrInUse if error.raw_os_error().is_some() => std::io::Error::new(
-            error.kind(),
-            "another program listens there; end it, or choose another port (0 takes a free one)",
-        ),
-        _ => error,
+/// Says of an address that cannot be had what to do about it, where the error does not say so itself.
+fn advised(error: std::io::Error) -> std::io::Error {
+    use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+    let advice = match error.kind() {
+        AddrInUse => "another program listens there; end it, or choose another port (0 takes a free one)",
+        AddrNotAvailable => {
+            "this machine has no such address: 127.0.0.1 is the machine itself, 0.0.0.0 every address it has"
+        }
+        PermissionDenied => "this user may not: ports below 1024 are root's, so choose a higher one",
+        _ => return error,
+    };
+    match error.raw_os_error() {
+        Some(_) => std::io::Error::new(error.kind(), advice),
+        None => error,
     }
 }
 
@@ -78,7 +84,7 @@ impl App {
         // The port first: one that is taken should not cost a recovery.
         let tcp = TcpListener::bind(config.listen)
             .await
-            .map_err(taken)
+            .map_err(advised)
             .with_context(|| format!("cannot listen on {} (`listen`)", config.listen))?;
         let http_addr = tcp.local_addr()?;
         let base_url = config.base_url(http_addr);
@@ -126,9 +132,10 @@ impl Core {
             .with_context(|| format!("cannot open the data folder {} (`data`)", config.data.display()))?;
         let projector = Projector::start(log.clone()).await?;
         let reads = projector.reads();
-        let (media, media_events) = Media::start(media_config(config), Arc::clone(&clock))
-            .map_err(taken)
-            .with_context(|| format!("cannot listen on {} (`media.listen`)", config.media.listen))?;
+        let (media, media_events) =
+            Media::start(media_config(config), Arc::clone(&clock))
+                .map_err(advised)
+                .with_context(|| format!("cannot listen on {} (`media.listen`)", config.media.listen))?;
         let lab = Lab::start(LabParts {
             log: log.clone(),
             projector: projector.clone(),

@@ -167,6 +167,14 @@ mod tests {
     }
 
     #[test]
+    fn so_many_hops_are_looked_at_and_no_more() {
+        let ours = |count| vec!["10.0.0.2"; count].join(", ");
+        let behind = |count| client("10.0.0.1", &[("x-forwarded-for", &format!("1.1.1.1, {}", ours(count)))]);
+        assert_eq!(behind(MOST_HOPS - 1), "1.1.1.1");
+        assert_eq!(behind(MOST_HOPS), "10.0.0.2", "a list without an end is no proxies' of ours");
+    }
+
+    #[test]
     fn forwarded_is_read_as_rfc_7239_writes_it() {
         let cases = [
             ("for=1.1.1.1", "1.1.1.1"),

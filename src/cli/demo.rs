@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::data_folder::DataFolder;
-use super::output;
+use super::{WrongUse, output};
 use crate::actors::{NewBooking, Principal, RobotChoice};
 use crate::agent::{self, AgentConfig, Source, SourceKind};
 use crate::app::{App, RunningApp, socket_of, told_to_stop};
@@ -47,7 +47,7 @@ pub(super) struct DemoArgs {
     minutes: u16,
 
     /// The address of HTTP and WebSocket; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = super::address)]
     listen: std::net::SocketAddr,
 
     /// Keep the database here and go on with it at a later start; without it, it is gone at the end
@@ -85,6 +85,9 @@ struct Record {
 
 pub(super) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let clock = SystemClock::shared();
+    if let Some(file) = &args.json {
+        require_folder_of(file)?;
+    }
     // From the first moment on: a folder that nobody will go on with is not left behind.
     let told = told_to_stop()?;
     let (folder, _temporary) = match &args.data {
@@ -196,7 +199,7 @@ async fn run_robot(config: AgentConfig, clock: SharedClock, stopped: impl Future
 /// Books the viewer's session from now. A later start on the same folder ends what is left of the session before.
 async fn book(record: &Record, app: &RunningApp, clock: &SharedClock, minutes: u16) -> anyhow::Result<Value> {
     let viewer = record.accounts.iter().find(|account| account.role == Role::Viewer);
-    let (Some(viewer), Some(robot)) = (viewer, record.robots.first()) else {
+    let Some(viewer) = viewer else {
         bail!("the demo's record in the data folder is not complete");
     };
     let account = viewer.id.parse()?;
@@ -207,16 +210,24 @@ async fn book(record: &Record, app: &RunningApp, clock: &SharedClock, minutes: u
         }
     }
     let starts_at = clock.wall().trunc_subsecs(3);
-    let ends_at = starts_at + TimeDelta::minutes(i64::from(minutes));
-    let booked = NewBooking { robot: RobotChoice::Id(robot.id), window: Window { starts_at, ends_at } };
-    let booked = app.core.lab.book(&principal, booked).await.context("cannot book the viewer's session")?;
-    let Some(row) = app.core.reads.booking(booked.id).await? else {
-        bail!("the booking was made and cannot be read");
-    };
-    Ok(json!({
-        "id": row.booking_id, "room_id": row.room_id, "robot_id": robot.id,
-        "starts_at": wire(row.window.starts_at), "ends_at": wire(row.window.ends_at),
-    }))
+    let window = Window { starts_at, ends_at: starts_at + TimeDelta::minutes(i64::from(minutes)) };
+    let mut refused = None;
+    // On a folder that was used before somebody else may have booked the first.
+    for robot in &record.robots {
+        let new = NewBooking { robot: RobotChoice::Id(robot.id), window };
+        match app.core.lab.book(&principal, new).await {
+            Ok(booked) => {
+                let booking = app.core.lab.booking(booked.id).await?;
+                return Ok(json!({
+                    "id": booked.id, "room_id": booking.room_id, "robot_id": robot.id,
+                    "starts_at": wire(booking.window.starts_at), "ends_at": wire(booking.window.ends_at),
+                }));
+            }
+            Err(error) => refused = Some(error),
+        }
+    }
+    let refused = refused.map_or_else(|| anyhow!("the demo's record names no robot"), anyhow::Error::from);
+    Err(refused.context("cannot book the viewer's session (another --data begins anew)"))
 }
 
 fn write_json(file: &Path, record: &Record, app: &RunningApp, booking: &Value) -> anyhow::Result<()> {
@@ -237,8 +248,10 @@ fn greet(record: &Record, app: &RunningApp, booking: &Value) -> anyhow::Result<(
         output::line(format!("  {:<8} {:<22} {}", account.role.name(), account.email, account.password))?;
     }
     let ends_at = booking["ends_at"].as_str().unwrap_or_default();
+    let robot = record.robots.iter().find(|robot| booking["robot_id"] == json!(robot.id));
+    let robot = robot.map_or("a robot", |robot| &robot.name);
     output::line(format!(
-        "\n  The viewer's session with Turtle 1 is open until {ends_at}: sign in as the viewer, go to\n  \
+        "\n  The viewer's session with {robot} is open until {ends_at}: sign in as the viewer, go to\n  \
          My bookings, press Watch. Ctrl-C ends the demo.\n"
     ))?;
     Ok(())
@@ -261,6 +274,15 @@ fn read_record(folder: &Path) -> anyhow::Result<Option<Record>> {
         )),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Before anything is started for it.
+fn require_folder_of(file: &Path) -> Result<(), WrongUse> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.is_none_or(Path::is_dir) {
+        true => Ok(()),
+        false => Err(WrongUse(format!("cannot write {}: its folder is not there", file.display()))),
     }
 }
 

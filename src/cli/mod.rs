@@ -50,6 +50,11 @@ enum Command {
     RobotRegistry(robot_registry::RobotRegistryArgs),
 }
 
+/// An address to listen on. Names are not looked up: which of their addresses is meant would be a guess.
+pub(crate) fn address(text: &str) -> Result<std::net::SocketAddr, &'static str> {
+    text.parse().map_err(|_| "an address is an IP address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080")
+}
+
 /// Wrong use that clap cannot see.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

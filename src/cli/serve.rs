@@ -20,7 +20,7 @@ pub(super) struct ServeArgs {
     config: Option<PathBuf>,
 
     /// The address of HTTP and WebSocket
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = super::address)]
     listen: Option<std::net::SocketAddr>,
 
     /// The folder of the embedded database

@@ -88,10 +88,31 @@ pub struct Flags {
     pub public_url: Option<String>,
 }
 
-/// An error as figment tells it, without its own notions of profiles and sources.
+/// An error as figment tells it, in the words of who wrote the file or set the variable, not of the program's types.
 fn in_words(error: &figment::Error, file: Option<&Path>) -> String {
+    const FROM_ENVIRONMENT: &str = " in `CURFEW_` environment variable(s)";
     let file = file.map(|file| file.display().to_string()).unwrap_or_default();
-    error.to_string().replace("\"default.", "\"").replace("TOML source string", &file)
+    let mut text = error.to_string().replace("\"default.", "\"").replace("TOML source string", &file);
+    if let Some((said, key)) =
+        text.strip_suffix(FROM_ENVIRONMENT).and_then(|text| text.strip_suffix('"')?.rsplit_once("for key \""))
+    {
+        text = format!("{said}in CURFEW_{}", key.replace('.', "__"));
+    }
+    [
+        ("expected usize", "expected a whole number, 0 or more"),
+        ("expected u64", "expected a whole number, 0 or more"),
+        ("expected u32", "expected a whole number, 0 or more"),
+        ("expected a sequence", "expected a list, such as [\"…\", \"…\"]"),
+        ("expected socket address", "expected an address, such as \"127.0.0.1:8080\""),
+        ("invalid socket address syntax", "an address is an IP address and a port, such as 127.0.0.1:8080"),
+        ("found signed int", "found"),
+        ("signed int", "number"),
+        ("expected `one of `", "expected one of `"),
+        ("expected ``", "expected `"),
+        ("`` ", "` "),
+    ]
+    .into_iter()
+    .fold(text, |text, (words, better)| text.replace(words, better))
 }
 
 impl Config {
@@ -152,7 +173,8 @@ impl Config {
         }
         let at_most = [
             ("media.guard_ms", self.media.guard_ms, 1_000),
-            // Instants so far ahead could not be computed, nor so many permits held.
+            // What is computed of greater ones would overflow.
+            ("limits.message_bytes", self.limits.message_bytes as u64, 16 * 1024 * 1024),
             ("limits.password_hashes", self.limits.password_hashes as u64, 1_000),
             ("limits.sign_ins_waiting", self.limits.sign_ins_waiting as u64, 1_000_000),
             ("sessions.token_minutes", self.sessions.token_minutes, 366 * 24 * 60),

@@ -71,6 +71,7 @@ fn errors_name_the_key() {
     refused("[limits]\nconnections = 0", "`limits.connections`");
     let endless = i64::MAX;
     for (section, key) in [
+        ("limits", "message_bytes"),
         ("limits", "password_hashes"),
         ("limits", "sign_ins_waiting"),
         ("sessions", "token_minutes"),
@@ -78,6 +79,14 @@ fn errors_name_the_key() {
     ] {
         refused(&format!("[{section}]\n{key} = {endless}"), &format!("`{section}.{key}` is at most"));
     }
+}
+
+#[test]
+fn errors_are_in_the_words_of_who_wrote_the_file() {
+    refused("listen = 8080", "expected an address, such as \"127.0.0.1:8080\" for key \"listen\"");
+    refused("[limits]\nconnections = \"many\"", "expected a whole number, 0 or more for key");
+    refused("trusted_proxies = \"10.0.0.0/8\"", "expected a list, such as");
+    refused("log_format = \"xml\"", "found `xml`, expected `text` or `json` for key");
 }
 
 #[test]

@@ -7,6 +7,11 @@ use sqlx::{Connection, SqliteConnection};
 
 use crate::support::{Client, PASSWORD, Reply, TestApp};
 
+/// Every command waits half of an answer's time for the read models, here in vain.
+async fn start() -> TestApp {
+    TestApp::start_with(|config| config.sessions.answer_ms = 2_000).await
+}
+
 /// The booking that a request was answered with. On a machine that is busy the answer may come before the decision (202): then
 /// as it is once `member` is `value`. The read models, which stand still, are not what that waits for.
 async fn decided(client: &Client, mut reply: Reply, member: &str, value: &str) -> Reply {
@@ -20,8 +25,7 @@ async fn decided(client: &Client, mut reply: Reply, member: &str, value: &str) -
 
 #[tokio::test]
 async fn what_was_decided_is_answered_while_the_read_models_stand_still() {
-    // Every command waits half of that for the read models.
-    let app = TestApp::start_with(|config| config.sessions.answer_ms = 2_000).await;
+    let app = start().await;
     let (admin, viewer, guest) = (app.admin().await, app.viewer().await, app.viewer().await);
     admin.robot("turtle", "turtlebot").await;
     let file = app.config.data.join("projections.db");
@@ -56,7 +60,7 @@ async fn what_was_decided_is_answered_while_the_read_models_stand_still() {
 
 #[tokio::test]
 async fn there_is_one_first_admin_while_the_read_models_stand_still() {
-    let app = TestApp::start().await;
+    let app = start().await;
     let file = app.config.data.join("projections.db");
     let mut lock = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.expect("opens");
     sqlx::query("BEGIN IMMEDIATE").execute(&mut lock).await.expect("locked");

@@ -1,10 +1,15 @@
 //! What an operator sees: metrics, the log, health; and what nobody sees there.
 
-use chrono::Utc;
+use std::net::{IpAddr, SocketAddr};
+
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
-use crate::outside::server::Server;
+use crate::limits::offer;
+use crate::outside::lab::{self, Lab};
+use crate::outside::server::{Server, logged};
 use crate::support::{Client, PASSWORD, Signaling, TestApp};
 
 const MISSING: &str = "/bookings/0190a0b0-0000-7000-8000-000000000001";
@@ -123,6 +128,121 @@ async fn the_log_has_a_line_for_each_request_and_nothing_of_people() {
     assert!(has("GET", "/bookings/{id}", 404) && has("GET", "none", 401) && has("GET", "/ws", 101), "{log}");
     for private in [&link, &token, "ada@lab.example", "wrong password", PASSWORD, "203.0.113.7", MISSING] {
         assert!(!log.contains(private), "{private} is in the log:\n{log}");
+    }
+}
+
+/// From an address that nobody else has, what is no protocol's, to both ports.
+async fn knock(from: [u8; 4], http: SocketAddr, media: SocketAddr) {
+    let socket = tokio::net::UdpSocket::bind((IpAddr::from(from), 0)).await.expect("bound");
+    socket.send_to(b"nothing that means anything", media).await.expect("sent");
+    for to in [http, media] {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind((IpAddr::from(from), 0).into()).expect("bound");
+        let mut stream = socket.connect(to).await.expect("connects");
+        stream.write_all(b"nothing that means anything\r\n\r\n").await.expect("sent");
+        // However it ends.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_busy_run_logs_nothing_of_people_and_no_token() {
+    let (data, logs) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let lab =
+        Lab::start(data.path(), logs.path(), &[("CURFEW_TRUSTED_PROXIES", r#"["127.0.0.1/32"]"#)]).await;
+    let http: SocketAddr = lab.server.url.trim_start_matches("http://").parse().expect("an address");
+    let client =
+        |token: &str| Client::new(http).with_header("x-forwarded-for", "203.0.113.7").with_token(token);
+    let (robot, (viewer, _)) = (lab.robot("turtle").await, lab.person("vera-viewer").await);
+    let (guest, guest_id) = lab.person("gus-guest").await;
+    let (admin, holder) = (client(&lab.admin.token), client(&viewer.token));
+    let at = |minutes| curfew::protocol::millis::to_string(&(Utc::now() + TimeDelta::minutes(minutes)));
+    let body = json!({"robot_id": "turtle", "starts_at": at(-1), "ends_at": at(5)});
+    let made = holder.with_header("idempotency-key", "idempotent-once").post("/bookings", body).await;
+    let one = format!("/bookings/{}", made.text("id"));
+    let guests = json!({"email": "gus-guest@lab.example"});
+    assert_eq!(holder.post(&format!("{one}/guests"), guests).await.status, 200);
+    let mut on_robot = Signaling::registered(http, "robot", &robot.token).await;
+    on_robot.hear_at_last("publish").await;
+    let from = [("x-forwarded-for", "203.0.113.8")];
+    let (mut signaling, _) = Signaling::open_with(http, "/ws", &from).await.expect("connects");
+    let register = json!({"userId": "", "userType": "viewer", "token": viewer.token});
+    signaling.say("register", register).await;
+    signaling.say("join-room", json!({"roomId": made.body["id"]})).await;
+    signaling.hear_at_last("joined-room").await;
+    let candidate = "candidate:1 1 udp 1 198.51.100.9 9 typ host";
+    let sdp = format!("{}a={candidate}\r\n", offer("ufrag-of-hers"));
+    signaling.say("offer", json!({"to": "x", "offer": {"type": "offer", "sdp": sdp}})).await;
+    let answer = signaling.hear_at_last("answer").await;
+    signaling.say("ice-candidate", json!({"to": "x", "candidate": {"candidate": candidate}})).await;
+    signaling.say("nonsense-of-hers", json!({})).await;
+    signaling.hear_error("invalid").await;
+    let sdp = answer["answer"]["sdp"].as_str().expect("a description");
+    let line = sdp.lines().find(|line| line.starts_with("a=candidate:")).expect("a candidate");
+    let port = line.split(' ').nth(5).and_then(|port| port.parse().ok()).expect("a port");
+    knock([127, 0, 0, 5], http, (http.ip(), port).into()).await;
+    let garbage = json!({"robot_id": "turtle", "sdp": "x", "type": "offer"});
+    assert_eq!(client(&guest.token).post("/webrtc/offer", garbage).await.status, 422);
+    let cut = json!({"reason": "she smokes in the lab"});
+    assert_eq!(admin.post(&format!("/admin{one}/terminate"), cut).await.status, 200);
+    signaling.hear_at_last("session-ended").await;
+    let link = admin.post(&format!("/admin/users/{guest_id}/reset-link"), json!({})).await;
+    let change = json!({"old": lab::PASSWORD, "new": "another password of hers"});
+    let changed = holder.post("/auth/password", change).await;
+    let suspend = json!({"suspended": true, "reason": "he smokes as well"});
+    assert_eq!(admin.send("PATCH", &format!("/admin/users/{guest_id}"), Some(suspend)).await.status, 200);
+    assert_eq!(client("a.forged.token").get("/robots").await.status, 401);
+    let (url, new_token) = (link.text("url").to_owned(), changed.text("access_token").to_owned());
+    let (reset, root) = (url.rsplit('/').next().expect("a token"), lab.admin.token.clone());
+    lab.stop(logs.path()).await;
+    let log = std::fs::read_to_string(logs.path().join("server.log")).expect("a log");
+    assert!(log.contains("/admin/bookings/{id}/terminate") && log.contains("/auth/password"), "{log}");
+    for token in
+        [&root, &viewer.token, &guest.token, &robot.token, &new_token, reset, "forged", "idempotent-once"]
+    {
+        assert!(!log.contains(token), "{token} is in the log:\n{log}");
+    }
+    let of_people =
+        ["vera-viewer", "gus-guest", "root@", "203.0.113.", "198.51.100.9", "127.0.0.5", "smokes"];
+    for private in
+        of_people.into_iter().chain(["ufrag-of-hers", "nonsense-of-hers", lab::PASSWORD, "of hers"])
+    {
+        assert!(!log.contains(private), "{private} is in the log:\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn who_goes_away_before_the_answer_has_a_line_too() {
+    let (data, logs) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let server =
+        Server::start_with(data.path(), logs.path(), &[("CURFEW_TRUSTED_PROXIES", r#"["127.0.0.1/32"]"#)])
+            .await;
+    let addr: SocketAddr = server.url.trim_start_matches("http://").parse().expect("an address");
+    let body = json!({"email": "nobody@lab.example", "password": PASSWORD}).to_string();
+    let mut ids = Vec::new();
+    for number in 0..4 {
+        let id = Uuid::from_u128(0x5eed_0000 + number).to_string();
+        let head = format!(
+            "POST /auth/login HTTP/1.1\r\nhost: curfew\r\nx-request-id: {id}\r\nexpect: 100-continue\r\n\
+             content-length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut gone = tokio::net::TcpStream::connect(addr).await.expect("connects");
+        gone.write_all(head.as_bytes()).await.expect("sent");
+        // It has begun when the body is asked for.
+        let mut asked = vec![0; "HTTP/1.1 100".len()];
+        gone.read_exact(&mut asked).await.expect("asked for the body");
+        assert_eq!(asked, b"HTTP/1.1 100");
+        gone.write_all(body.as_bytes()).await.expect("sent");
+        ids.push(id);
+    }
+    for id in &ids {
+        logged(logs.path(), &[id]).await;
+    }
+    assert!(server.stop().await);
+    let log = std::fs::read_to_string(logs.path().join("server.log")).expect("a log");
+    for id in &ids {
+        assert_eq!(log.lines().filter(|line| line.contains(id.as_str())).count(), 1, "{id} in\n{log}");
     }
 }
 

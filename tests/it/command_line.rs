@@ -5,11 +5,11 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::outside::server::{Server, tail};
 use crate::support::{Client, PASSWORD, TestApp};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
 async fn curfew(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_curfew")).args(args).output().await.expect("runs")
@@ -120,6 +120,76 @@ async fn wrong_use_fails_with_2_and_anything_else_with_1() {
         assert_eq!(curfew(args).await.status.code(), Some(code), "{args:?}");
     }
     assert!(!Path::new(missing).exists(), "no folder is made by a misspelling");
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_is_named_in_the_words_of_who_gave_it() {
+    let cases = [
+        (["serve", "--listen", "localhost:8080"], ("HOME", "/"), "such as 127.0.0.1:8080"),
+        (["demo", "--listen", "8080"], ("HOME", "/"), "such as 127.0.0.1:8080"),
+        (["demo", "--json", "/nowhere/demo.json"], ("HOME", "/"), "/nowhere/demo.json: its folder"),
+        (["serve", "--data", "unused"], ("CURFEW_LISTEN", "x"), "in CURFEW_LISTEN"),
+        (["serve", "--data", "unused"], ("CURFEW_MEDIA__GUARD_MS", "x"), "in CURFEW_MEDIA__GUARD_MS"),
+    ];
+    for (args, (name, value), expected) in cases {
+        let run = Command::new(env!("CARGO_BIN_EXE_curfew")).args(args).env(name, value).output().await;
+        let run = run.expect("runs");
+        let words = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(2), "{args:?}: {words}");
+        assert!(words.contains(expected), "{args:?}: {words}");
+    }
+    let elsewhere = curfew(&["demo", "--listen", "192.0.2.1:0"]).await;
+    assert_eq!(elsewhere.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&elsewhere.stderr);
+    assert!(words.contains("192.0.2.1:0") && words.contains("no such address"), "{words}");
+}
+
+/// Starts a demo on `data` and returns it with what it wrote for programs.
+async fn demo(data: &Path, file: &Path) -> (Child, Value) {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_curfew"))
+        .args(["demo", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .arg("--json")
+        .arg(file)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("starts");
+    let mut lines = BufReader::new(demo.stdout.take().expect("piped")).lines();
+    while !lines.next_line().await.expect("text").expect("it greets").contains("Ctrl-C ends") {}
+    let written = std::fs::read(file).expect("written before the greeting");
+    (demo, serde_json::from_slice(&written).expect("JSON"))
+}
+
+#[tokio::test]
+async fn a_demo_goes_on_where_it_was_with_the_robot_that_is_free() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (data, file) = (folder.path().join("data"), folder.path().join("demo.json"));
+    let (mut first, said) = demo(&data, &file).await;
+    assert_eq!(said["booking"]["robot_id"], said["robots"][0]["id"]);
+    let (admin, viewer) = (&said["accounts"][0], &said["accounts"][1]);
+    assert_eq!((&admin["role"], &viewer["role"]), (&json!("admin"), &json!("viewer")));
+    let url = said["url"].as_str().expect("text").trim_start_matches("http://");
+    let nobody = Client::new(url.parse().expect("an address"));
+    let login = json!({"email": admin["email"], "password": admin["password"]});
+    let admin = nobody.with_token(nobody.post("/auth/login", login).await.text("access_token"));
+    let cut = format!("/admin/bookings/{}/terminate", said["booking"]["id"].as_str().expect("an id"));
+    assert_eq!(admin.post(&cut, json!({"reason": "it is needed"})).await.status, 200);
+    let taken = json!({
+        "robot_id": said["robots"][0]["id"],
+        "starts_at": said["booking"]["starts_at"], "ends_at": said["booking"]["ends_at"],
+    });
+    assert_eq!(admin.post("/bookings", taken).await.status, 201);
+    let stop = async |demo: &mut Child| {
+        let pid = demo.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).expect("it runs");
+        rustix::process::kill_process(pid, Signal::INT).expect("told");
+        assert!(demo.wait().await.expect("it ends").success());
+    };
+    stop(&mut first).await;
+    let (mut second, again) = demo(&data, &file).await;
+    assert_eq!((&again["accounts"], &again["robots"]), (&said["accounts"], &said["robots"]));
+    assert_eq!(again["booking"]["robot_id"], said["robots"][1]["id"], "the first is the admin's now");
+    stop(&mut second).await;
 }
 
 #[tokio::test]

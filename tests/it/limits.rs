@@ -1,5 +1,6 @@
 //! The limits of the protocol that no other test is about. `docs/LIMITS.md` says which test has which.
 
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
@@ -120,6 +121,93 @@ async fn whoever_does_not_register_is_sent_away_after_ten_seconds() {
     let closed = timeout(Duration::from_secs(16), signaling.hear_close()).await;
     assert_eq!(closed.expect("closed in time"), Some(1008));
     app.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_kept_of_people_and_robots_is_bounded() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await.client;
+    let word = |length: usize| "x".repeat(length);
+    let email = |length: usize| format!("{}@lab.example", word(length - "@lab.example".len()));
+    let ada = json!({"name": "Ada", "email": "ada@lab.example", "password": "long enough", "role": "viewer"});
+    let people = [
+        ("name", json!(word(255))),
+        ("email", json!(email(255))),
+        ("password", json!(word(7))),
+        ("password", json!(word(513))),
+    ];
+    let robot = json!({"slug": "one", "name": "One", "type": "rover", "cameras": ["main"]});
+    let cameras =
+        |count: usize| json!((0..count).map(|number| format!("camera-{number}")).collect::<Vec<_>>());
+    let robots = [
+        ("slug", json!(word(65))),
+        ("name", json!(word(121))),
+        ("type", json!(word(65))),
+        ("cameras", cameras(17)),
+        ("cameras", json!([word(65)])),
+    ];
+    for (path, body, wrong) in [("/admin/users", &ada, &people[..]), ("/admin/robots", &robot, &robots[..])] {
+        for (member, value) in wrong {
+            let mut body = body.clone();
+            body[*member] = value.clone();
+            assert_eq!(admin.post(path, body).await.refusal(), (422, "invalid"), "{path} {member}");
+        }
+    }
+    let ada = json!({"name": word(254), "email": email(254), "password": word(512), "role": "viewer"});
+    assert_eq!(admin.post("/admin/users", ada).await.status, 201);
+    let robot = json!({"slug": word(64), "name": word(120), "type": word(64), "cameras": cameras(16)});
+    assert_eq!(admin.post("/admin/robots", robot).await.status, 201);
+    let path = format!("/admin/robots/{}/credentials", word(64));
+    for _ in 0..16 {
+        assert_eq!(admin.post(&path, json!({})).await.status, 201);
+    }
+    assert_eq!(admin.post(&path, json!({})).await.refusal(), (409, "conflict"), "the 17th");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_request_asks_about_is_bounded() {
+    let app = TestApp::start().await;
+    let viewer = app.viewer().await.client;
+    let schedule = |end: &str| format!("/bookings/schedule?start_date=2027-01-01&end_date={end}");
+    assert_eq!(viewer.get(&schedule("2027-03-03")).await.status, 200, "62 days");
+    assert_eq!(viewer.get(&schedule("2027-03-04")).await.refusal(), (422, "invalid"));
+    let head = viewer.with_header("x-padding", &"x".repeat(300_000)).get("/health").await;
+    assert_eq!(head.status, 431, "a head that no client needs");
+    app.stop().await;
+}
+
+/// Every test that the list of limits names.
+#[test]
+fn every_limit_is_listed_with_a_test_that_is_there() {
+    fn sources(folder: &Path, found: &mut String) {
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            match entry.path() {
+                path if path.is_dir() && !path.ends_with("node_modules") => sources(&path, found),
+                path if path.extension().is_some_and(|extension| extension == "rs") => {
+                    found.push_str(&std::fs::read_to_string(path).expect("text"));
+                }
+                _ => {}
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut code = String::new();
+    for folder in ["src", "tests", "domain", "projections"] {
+        sources(&root.join(folder), &mut code);
+    }
+    let list = std::fs::read_to_string(root.join("docs/LIMITS.md")).expect("the list");
+    let mut named = 0;
+    for row in list.lines().filter(|line| line.starts_with("| ")) {
+        let tests = row.trim_end_matches('|').rsplit('|').next().expect("a last column");
+        for test in tests.split('`').skip(1).step_by(2).filter(|test| test.contains("::")) {
+            let name = test.rsplit("::").next().expect("a name");
+            let is_there = name == "tests" || code.contains(&format!("fn {name}("));
+            assert!(is_there, "{test} is in docs/LIMITS.md and nowhere else");
+            named += 1;
+        }
+    }
+    assert!(named > 40, "only {named} tests were found in docs/LIMITS.md");
 }
 
 #[tokio::test]
