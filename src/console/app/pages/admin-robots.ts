@@ -34,9 +34,8 @@ export class AdminRobotsPage extends LoadingPage {
 
   #list(): TemplateResult {
     const columns: Column<Robot>[] = [
-      { head: 'Robot', names: true, cell: (robot) => html`${robot.name}<br /><span class="muted small">${robot.slug ?? robot.id} · ${robot.type}</span>` },
-      { head: 'Health', text: 'free', cell: health },
-      { head: 'Cameras', text: 'free', cell: ({ cameras }) => cameras.join(', ') },
+      { head: 'Robot', names: true, cell: named },
+      { head: 'Health', text: 'tags', cell: health },
       { head: 'Credentials', cell: ({ credentials: good = [] }) => (good.length === 0 ? tag('none yet', 'warn') : String(good.length)) },
       { head: 'Actions', cell: (robot) => this.#actions(robot) },
     ];
@@ -169,6 +168,11 @@ export class AdminRobotsPage extends LoadingPage {
     this.robots = items.filter((robot) => robot.retired !== true);
     this.retired = items.filter((robot) => robot.retired === true);
   }
+}
+
+function named({ id, slug, name, type, cameras }: Robot): TemplateResult {
+  const seen = cameras.length === 0 ? 'No camera' : `${cameras.length === 1 ? 'Camera' : 'Cameras'} ${cameras.join(', ')}`;
+  return html`${name}<br /><span class="muted small">${slug ?? id} · ${type}<br />${seen}</span>`;
 }
 
 function health(robot: Robot): TemplateResult {

@@ -151,7 +151,7 @@ export class CalendarPage extends LoadingPage {
         <span><i class="free"></i>Free slot</span> <span><i class="mine"></i>Yours</span> <span><i class="taken"></i>Taken</span>
       </p>
       ${may
-        ? html`<p class="small muted" id="calendar-keys">
+        ? html`<p class="small muted keys" id="calendar-keys">
             By keyboard: arrows move the window, Shift with arrows changes its length, Enter books it, Esc drops it.
           </p>`
         : html`<p class="unseen" id="calendar-keys">What is free and taken.</p>`}

@@ -6,8 +6,11 @@ export interface Column<Row> {
   cell: (row: Row) => unknown;
   /** The cell that says which row this is. */
   names?: boolean;
-  /** `free`: people's own, of any length and broken where it has to be; `whole`: stays in one line where there is room. */
-  text?: 'free' | 'whole';
+  /**
+   * `free`: people's own, of any length and broken where it has to be; `tags`: the same, below each other rather than beside;
+   * `whole`: stays in one line where there is room.
+   */
+  text?: 'free' | 'tags' | 'whole';
 }
 
 /**
@@ -36,5 +39,5 @@ export function table<Row>(
 function cell<Row>({ head, cell, names, text }: Column<Row>, row: Row): TemplateResult {
   return names === true
     ? html`<th role="rowheader" scope="row">${cell(row)}</th>`
-    : html`<td role="cell" class=${text ?? nothing} data-head=${head}><div class="cell">${cell(row)}</div></td>`;
+    : html`<td role="cell" class=${text === 'tags' ? 'free tags' : (text ?? nothing)} data-head=${head}><div class="cell">${cell(row)}</div></td>`;
 }
