@@ -9,7 +9,7 @@ const CAUSES: Record<string, string> = {
   account_suspended: 'The account was suspended.',
   credential_revoked: "The robot's credential was revoked.",
   maintenance: 'The robot went into maintenance.',
-  robot_lost: 'The robot was lost and did not come back.',
+  robot_lost: 'The robot was not there, or was lost and did not come back.',
   participant_left: 'You left the session.',
   server_stopped: 'The server stopped during the session.',
   replaced: 'This session was taken over by another connection.',
