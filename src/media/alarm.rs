@@ -11,7 +11,7 @@ use rustix::time::{
 
 pub(super) struct Alarm {
     timer: OwnedFd,
-    /// When it goes off; past, when it did.
+    /// When it goes off. A suspended machine's monotonic clock stands still, so that it may go off before that.
     set_for: Option<Instant>,
 }
 
@@ -23,6 +23,11 @@ impl Alarm {
         let mut source = mio::unix::SourceFd(&timer.as_raw_fd());
         registry.register(&mut source, token, mio::Interest::READABLE)?;
         Ok(Self { timer, set_for: None })
+    }
+
+    /// It went off, and has to be set for whatever comes next.
+    pub(super) fn went_off(&mut self) {
+        self.set_for = None;
     }
 
     /// Sees to it that it goes off at `at`, or before: one that is set for an earlier time is left alone, which saves a call
@@ -63,6 +68,21 @@ mod tests {
             while poll.poll(&mut ready, Some(Duration::from_secs(20))).is_err() {}
             assert_eq!(ready.iter().map(|event| event.token()).collect::<Vec<_>>(), [mio::Token(7)]);
             assert!(Instant::now() >= at);
+        }
+    }
+
+    #[test]
+    fn one_that_went_off_is_set_again_though_its_time_has_not_come() {
+        let mut poll = mio::Poll::new().expect("a poll");
+        let mut alarm = Alarm::new(poll.registry(), mio::Token(7)).expect("an alarm");
+        let mut ready = mio::Events::with_capacity(4);
+        let now = Instant::now();
+        for _ in 0..3 {
+            // As if the machine had been suspended meanwhile, and no time had passed.
+            alarm.set(now, now + Duration::from_micros(300)).expect("set");
+            while poll.poll(&mut ready, Some(Duration::from_secs(20))).is_err() {}
+            assert_eq!(ready.iter().count(), 1);
+            alarm.went_off();
         }
     }
 

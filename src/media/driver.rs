@@ -110,6 +110,9 @@ impl Driver {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
+            if ready.iter().any(|event| event.token() == ALARM) {
+                alarm.went_off();
+            }
             if !self.obey() {
                 return Ok(());
             }

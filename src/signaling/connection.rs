@@ -402,7 +402,9 @@ impl Connection {
     }
 
     async fn too_large(&self) -> ControlFlow<()> {
-        self.error("too_large", "A message may have 64 KiB at most: this connection is closed.").await?;
+        let most = self.signaling.limits.message_bytes;
+        let words = format!("A message may have {most} bytes at most: this connection is closed.");
+        self.error("too_large", &words).await?;
         self.close(TOO_BIG, "message too large").await
     }
 
