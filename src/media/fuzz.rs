@@ -198,8 +198,14 @@ fn assign(steps: &[Step<'_>]) {
         });
         let route = demux.route(now, step.path, &bytes);
         if let Some(index) = of {
-            assert_eq!(route, Route::To(peer(index as u128 + 1)));
-            proven.push((step.path, peer(index as u128 + 1)));
+            let claims = peer(index as u128 + 1);
+            // A connection over TCP stays with the peer that proved it first.
+            let is_taken = step.path.protocol == TransportProtocol::TCP
+                && proven.iter().any(|(path, peer)| *path == step.path && *peer != claims);
+            assert_eq!(route, if is_taken { Route::Unproven } else { Route::To(claims) });
+            if !is_taken {
+                proven.push((step.path, claims));
+            }
         } else if let Route::To(peer) = route {
             let last = proven.iter().rfind(|(path, _)| *path == step.path);
             assert_eq!(last, Some(&(step.path, peer)), "nothing proved this address");

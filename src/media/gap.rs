@@ -16,9 +16,9 @@ pub(super) struct Gap {
 }
 
 impl Gap {
-    /// A gap in the frame of that timestamp.
-    pub(super) fn new(now: Instant, timestamp: Option<u32>) -> Self {
-        Self { since: now, timestamp }
+    /// A gap in the frame of that timestamp, which goes on from one that there is already: its time has begun.
+    pub(super) fn open(now: Instant, before: Option<Self>, timestamp: Option<u32>) -> Self {
+        Self { since: before.map_or(now, |gap| gap.since), timestamp }
     }
 
     /// Whether the gap ends before `packet`.
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_gap_ends_with_a_whole_key_frame() {
         let now = Instant::now();
-        let mut gap = Gap::new(now, Some(100));
+        let mut gap = Gap::open(now, None, Some(100));
         // The rest of the key frame in which packets were dropped: its second slice looks like a first.
         assert!(!gap.ends(now, &packet(H264, 100, &[0x65])));
         assert!(!gap.ends(now, &packet(H264, 200, &[0x61])));
@@ -177,9 +177,16 @@ mod tests {
     #[test]
     fn a_gap_in_what_has_no_key_frames_ends_with_a_frame_after_a_while() {
         let now = Instant::now();
-        let mut gap = Gap::new(now, None);
+        let mut gap = Gap::open(now, None, None);
         assert!(!gap.ends(now + LONGEST - Duration::from_millis(1), &packet(H264, 100, &[0x61])));
         assert!(!gap.ends(now + LONGEST, &packet(H264, 100, &[0x61])), "the rest of a frame");
         assert!(gap.ends(now + LONGEST, &packet(H264, 200, &[0x61])));
+
+        // However often packets are dropped meanwhile.
+        let mut gap = Gap::open(now, None, None);
+        for s in 1..=10 {
+            gap = Gap::open(now + Duration::from_secs(s), Some(gap), None);
+        }
+        assert!(gap.ends(now + LONGEST, &packet(H264, 300, &[0x61])));
     }
 }

@@ -80,7 +80,7 @@ impl Stream {
     /// Packets were dropped on the way to the viewer: of pictures nothing is of use until a key frame, which there is no room for yet.
     pub(super) fn cut(&mut self, now: Instant) {
         if self.slot != SOUND {
-            self.gap = Some(Gap::new(now, self.timestamp));
+            self.gap = Some(Gap::open(now, self.gap.take(), self.timestamp));
             self.repairs.forget();
             self.keyframes.want_later(now);
         }

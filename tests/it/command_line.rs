@@ -129,6 +129,7 @@ async fn what_cannot_be_used_is_named_in_the_words_of_who_gave_it() {
         (["demo", "--listen", "8080"], ("HOME", "/"), "such as 127.0.0.1:8080"),
         (["demo", "--json", "/nowhere/demo.json"], ("HOME", "/"), "/nowhere/demo.json: its folder"),
         (["serve", "--data", "unused"], ("CURFEW_LISTEN", "x"), "in CURFEW_LISTEN"),
+        (["serve", "--data", "unused"], ("CURFEW_LISTEN", "8080"), "found `8080`, expected an address"),
         (["serve", "--data", "unused"], ("CURFEW_MEDIA__GUARD_MS", "x"), "in CURFEW_MEDIA__GUARD_MS"),
     ];
     for (args, (name, value), expected) in cases {

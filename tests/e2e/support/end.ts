@@ -4,7 +4,7 @@ import type { Demo } from './demo.js';
 import { collectedFrames, collectFrames } from './stamps.js';
 
 /** What is left of the window that is watched: long enough to open the page on a busy machine, and to see the last warning. */
-const LEFT_MS = 30_000;
+const LEFT_MS = 40_000;
 /** The shortest window that the demo's rules allow. */
 const SHORTEST_MS = 60_000;
 

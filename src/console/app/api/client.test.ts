@@ -84,6 +84,32 @@ describe('the client', () => {
     expect(another).not.toBe(lost);
   });
 
+  it('asks anew once anything else was done, or time went by, and not where a proxy lost the answer', async () => {
+    vi.useFakeTimers({ now: 0 });
+    const lost = () => Promise.reject(new TypeError('fetch failed'));
+    const replies: (() => Response | Promise<Response>)[] = [
+      lost,
+      () => new Response(null, { status: 204 }),
+      lost,
+      lost,
+      () => new Response('bad gateway', { status: 502 }),
+      () => Response.json({ id: 'a' }),
+    ];
+    const { client, fetch } = answering(() => replies.shift()!());
+    await failure(client.issueCredential('turtle'));
+    await client.cancel('a');
+    await failure(client.issueCredential('turtle'));
+    vi.setSystemTime(60_000);
+    await failure(client.issueCredential('turtle'));
+    await failure(client.issueCredential('turtle'));
+    await client.issueCredential('turtle');
+    vi.useRealTimers();
+    const keys = fetch.mock.calls.map(([, init]) => new Headers(init?.headers).get('idempotency-key'));
+    expect(keys[1]).toBeNull();
+    expect(new Set(keys.slice(2, 4)).add(keys[0]!).size).toBe(3);
+    expect(keys.slice(4)).toEqual([keys[3], keys[3]]);
+  });
+
   it('escapes what it puts into an address', async () => {
     const { client, fetch } = answering(() => new Response(null, { status: 204 }));
     await client.cancel('../admin');

@@ -41,11 +41,16 @@ interface Ask {
   creates?: boolean;
 }
 
+/** Whoever presses the same button within this time does so because no answer came. */
+const AGAIN_MS = 60_000;
+/** What a proxy says when it did not hear the answer. */
+const LOST = [502, 504];
+
 /** The REST interface, one method for each route that the console uses. Every failure is an `ApiError`. */
 export class Client {
   readonly #fetch: typeof fetch;
-  /** The keys of what was asked and is not answered, or was not heard, by what was asked. */
-  readonly #unanswered = new Map<string, string>();
+  /** The keys of what was asked and not answered, by what was asked. What is done after it may undo it, so that the same is meant anew. */
+  readonly #unanswered = new Map<string, { key: string; since: number }>();
 
   constructor(private readonly options: ClientOptions) {
     this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
@@ -135,7 +140,9 @@ export class Client {
     const body = ask.body === undefined ? undefined : JSON.stringify(ask.body);
     if (body !== undefined) headers.set('content-type', 'application/json');
     const what = `${token} ${route} ${body}`;
-    const key = ask.creates === true ? (this.#unanswered.get(what) ?? randomKey()) : null;
+    const before = this.#unanswered.get(what);
+    const isAgain = before !== undefined && Date.now() - before.since < AGAIN_MS;
+    const key = ask.creates === true ? (isAgain ? before.key : randomKey()) : null;
     if (key !== null) headers.set('idempotency-key', key);
     const init: RequestInit = {
       method: ask.method ?? (body === undefined ? 'GET' : 'POST'),
@@ -145,12 +152,12 @@ export class Client {
       signal: AbortSignal.timeout(PATIENCE_MS),
       ...(body === undefined ? {} : { body }),
     };
-    if (key !== null) this.#unanswered.set(what, key);
+    if (key !== null) this.#unanswered.set(what, { key, since: Date.now() });
     const reply = await this.#fetch(route, init).catch(() => {
       throw unreachable();
     });
     const read = reply.ok ? await readable(reply) : await problemOf(reply);
-    this.#unanswered.delete(what);
+    if (init.method !== 'GET' && !LOST.includes(reply.status)) this.#unanswered.clear();
     if (reply.status === 401 && !ask.open) this.options.onBadToken?.();
     if (read instanceof ApiError) throw read;
     return read as Reply;
