@@ -81,29 +81,34 @@ pub(crate) async fn finish(shell: Arc<Shell>, cut: Cut) {
 
 /// As [`finish`]; what `first` records stands in the log before the room's end.
 pub(crate) async fn finish_after<T>(shell: &Arc<Shell>, cut: Cut, first: impl Future<Output = T>) -> T {
-    let closing = shell.media.close_room(cut.room, Some(cut.message.to_text().into()));
-    let (reports, recorded) = tokio::join!(closing, first);
-    if cut.end.cause == Cause::WindowClosed {
-        // First everybody's notice and every peer's last packet.
-        shell.pause(RECORD_AFTER).await;
-    }
+    let (reports, recorded) = tokio::join!(part(shell, &cut), first);
     record(shell, cut, reports).await;
     recorded
 }
 
+/// What the end of a room takes away, which waits for no disk: its peers, and the robot's duty to publish for it.
+async fn part(shell: &Arc<Shell>, cut: &Cut) -> Vec<PeerReport> {
+    let reports = shell.media.close_room(cut.room, Some(cut.message.to_text().into())).await;
+    if cut.end.cause == Cause::WindowClosed {
+        // First everybody's notice and every peer's last packet.
+        shell.pause(RECORD_AFTER).await;
+    }
+    rooms_changed(shell, cut.place.robot, Some(cut.end.cause));
+    if cut.place.booking.is_none() {
+        super::room::tell_watch(shell, &cut.place, ServerMessage::UserLeft);
+    }
+    for report in &reports {
+        shell.peers.remove(report.peer);
+    }
+    reports
+}
+
 async fn record(shell: &Arc<Shell>, cut: Cut, mut reports: Vec<PeerReport>) {
     let Cut { room, place, end, by, reason_hash, .. } = cut;
-    rooms_changed(shell, place.robot, Some(end.cause));
-    if place.booking.is_none() {
-        super::room::tell_watch(shell, &place, ServerMessage::UserLeft);
-    }
     if let Some(live) = shell.rooms.get(room) {
         // However long that takes: without it, the end would say that the robot never came.
         super::room::record_robot(Arc::clone(&live), Arc::clone(shell)).await;
         reports.extend(live.take_reports());
-    }
-    for report in &reports {
-        shell.peers.remove(report.peer);
     }
     let command = RoomCommand::Close {
         booking_id: place.booking,

@@ -55,20 +55,42 @@ impl Lab {
                     }
                 }
                 tracing::warn!("the wall clock has caught up with the log: sessions run");
-                while let Err(refused) = resume(&shell).await {
-                    tracing::error!(%refused, "the sessions could not be resumed yet");
-                    if shell.pause(Duration::from_secs(1)).await {
-                        return;
-                    }
+                // The start is one fact, however often what follows has to be tried.
+                if let Some(begun) = until_done(&shell, || begin(&shell)).await {
+                    until_done(&shell, || resume(&shell, begun)).await;
                 }
             });
             return Ok(());
         }
-        resume(shell).await
+        let begun = begin(shell).await?;
+        resume(shell, begun).await
     }
 }
 
-async fn resume(shell: &Arc<Shell>) -> Answer<()> {
+/// Tries until it is done; `None` when the server stops.
+async fn until_done<T, F>(shell: &Arc<Shell>, mut what: impl FnMut() -> F) -> Option<T>
+where
+    F: Future<Output = Answer<T>>,
+{
+    loop {
+        match what().await {
+            Ok(done) => return Some(done),
+            Err(refused) => tracing::error!(%refused, "the sessions could not be resumed yet"),
+        }
+        if shell.pause(Duration::from_secs(1)).await {
+            return None;
+        }
+    }
+}
+
+/// When this server began, and when the one before it stopped, if there was one.
+#[derive(Clone, Copy)]
+struct Begun {
+    stopped: Option<StoppedBetween>,
+    now: DateTime<Utc>,
+}
+
+async fn begin(shell: &Arc<Shell>) -> Answer<Begun> {
     let was_running = shell.state::<LabSide>(TheLab).await?.started_at().is_some();
     let now = shell.clock.wall();
     let stopped = match shell.log.last_heartbeat().await? {
@@ -78,6 +100,11 @@ async fn resume(shell: &Arc<Shell>) -> Answer<()> {
     let version = shell.config.version.clone();
     let started = LabCommand::RecordServerStarted { version, stopped_between: stopped, now };
     shell.carry::<LabSide>(TheLab, started, Shell::metadata(Actor::System)).await?;
+    Ok(Begun { stopped, now })
+}
+
+/// May be tried again after it failed: what is done by then, and who came meanwhile, is left as it is.
+async fn resume(shell: &Arc<Shell>, Begun { stopped, now }: Begun) -> Answer<()> {
     // Everything below is read from the tables, which must hold all of the log.
     let head = *shell.log.head().borrow();
     shell.projector.caught_up(head).await?;
@@ -93,6 +120,9 @@ async fn resume(shell: &Arc<Shell>) -> Answer<()> {
         close_passed(shell, row.booking_id, stopped).await?;
     }
     for row in shell.reads.sessions_unsettled().await? {
+        if shell.rooms.get(row.room_id).is_some_and(|live| live.deadline().is_some()) {
+            continue;
+        }
         let end = end_of(shell, &row, now).await?;
         peers_stopped(shell, row.room_id, stopped, end.as_ref()).await?;
         if let Some(end) = end.filter(|_| row.closed_at.is_none()) {
@@ -132,13 +162,13 @@ async fn robot_stopped(
     now: DateTime<Utc>,
 ) -> Answer<()> {
     let robot: RobotId = row.robot_id;
-    if let Some(peer) = row.publishing {
+    if let Some(peer) = row.publishing.filter(|peer| shell.peers.owner(*peer).is_none()) {
         let report = TerminatedPeer { stopped_between: stopped, ..TerminatedPeer::silent(peer) };
         let due_at = stopped.map_or(now, |between| between.to);
         let command = RobotCommand::EndPublishing { report, cause: Cause::ServerStopped, due_at, now };
         shell.carry::<RobotSide>(robot, command, Shell::metadata(Actor::System)).await?;
     }
-    if let Some(connection_id) = row.connection_id {
+    if let Some(connection_id) = row.connection_id.filter(|_| !shell.rooms.is_online(robot)) {
         let command = RobotCommand::Disconnect { connection_id, cause: Cause::ServerStopped, now };
         shell.carry::<RobotSide>(robot, command, Shell::metadata(Actor::System)).await?;
     }
@@ -247,7 +277,7 @@ async fn resume_booking(shell: &Arc<Shell>, id: BookingId) -> Answer<()> {
 /// A room whose window is still open goes on.
 async fn resume_room(shell: &Arc<Shell>, id: RoomId) -> Answer<()> {
     let state = shell.state::<RoomSide>(id).await?;
-    if state.is_open() && shell.rooms.get(id).is_none() {
+    if state.is_open() && shell.rooms.get(id).is_none_or(|live| live.deadline().is_none()) {
         let opened_at = shell.reads.session(id).await?.map(|row| row.opened_at);
         room::open(&state, opened_at.unwrap_or_else(|| shell.clock.wall()), shell);
     }

@@ -9,6 +9,7 @@ use super::sessions::viewer_offer;
 use super::world::{World, keep_out};
 use crate::actors::deadlines::{Due, Fired};
 use crate::actors::{OfferTarget, Recorded, dispatch};
+use crate::protocol::ServerMessage;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn that_a_robot_went_offline_is_recorded_once_the_disk_takes_it() {
@@ -46,6 +47,22 @@ async fn who_terminated_a_session_is_in_the_log_before_its_end() {
         _ => None,
     });
     assert_eq!(ends.collect::<Vec<_>>(), ["cancelled", "closed", "ended"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_robot_stops_publishing_for_a_session_that_was_cut_though_the_disk_does_not_take_it() {
+    let world = World::impatient().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let (_, mut robot_side) = world.connect(robot).await;
+    let booked = world.book(&viewer, robot, 0, 10).await.expect("free");
+    let (joined, _side) = world.join(&viewer, booked.id).await;
+    joined.expect("the holder");
+    robot_side.next(|message| matches!(message, ServerMessage::Publish(_)).then_some(())).await;
+    let disk = keep_out(&world, "Cancelled").await;
+    assert_eq!(world.lab.terminate(&world.admin, booked.id, "smoke").await, Ok(Recorded(false)));
+    robot_side.next(|message| matches!(message, ServerMessage::Unpublish(_)).then_some(())).await;
+    disk.release().await;
+    world.until_status(booked.id, Status::Ended).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,6 +129,34 @@ async fn sessions_run_once_the_disk_takes_it_that_the_clock_has_caught_up() {
     world.until_status(booked.id, Status::Active).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_is_one_fact_however_often_what_follows_is_tried() {
+    let world = World::impatient().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let _side = world.connect(robot).await;
+    let booked = world.book(&viewer, robot, 1, 5).await.expect("free");
+    world.clock.step_wall(minute(-60));
+    let world = world.crash(Duration::ZERO).await;
+    let disk = keep_out(&world, "WentOffline").await;
+    world.clock.step_wall(minute(2));
+    // The start, and after it the first try to record that the robot went with the process before.
+    let started = |fact: &Fact| matches!(fact, Fact::Lab(LabEvent::ServerStarted { .. }));
+    let mut starts = 0;
+    while starts < 2 {
+        starts = world.facts().await.iter().filter(|fact| started(fact)).count();
+        tokio::task::yield_now().await;
+    }
+    let meanwhile = world.book(&world.viewer().await, robot, 10, 15).await.expect("requested");
+    assert!(!meanwhile.decided, "nothing runs yet");
+    disk.release().await;
+    world.until_status(booked.id, Status::Active).await;
+    assert_eq!(
+        world.facts().await.iter().filter(|fact| started(fact)).count(),
+        2,
+        "this start and the one before"
+    );
+}
+
 /// A session with a viewer whose room's end got into the log before the process died, and its peer's did not.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_whose_report_died_with_the_process_ended_with_its_room() {
