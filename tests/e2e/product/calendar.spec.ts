@@ -132,12 +132,7 @@ test('a finger chooses by a tap, pulls the end, and books', async ({ browser }) 
   for (const rows of [0.3, 0.6, 0.9]) await touch('touchMove', y + rows * row);
   await touch('touchEnd', y);
   await expect(page.getByRole('heading', { name: 'Book 1 h 30 min' })).toBeVisible();
-  const book = page.getByRole('button', { name: /^Book Arm 1/ });
-  const booked = page.getByText(/^Booked: Arm 1, .* \(1 h 30 min\)\.$/);
-  // A browser that is busy may take the first tap after touches that were put into it for a part of them.
-  await expect(async () => {
-    if (await book.isVisible()) await book.tap({ timeout: 1_000 });
-    await expect(booked).toBeVisible({ timeout: 4_000 });
-  }).toPass();
+  await page.getByRole('button', { name: /^Book Arm 1/ }).tap();
+  await expect(page.getByText(/^Booked: Arm 1, .* \(1 h 30 min\)\.$/)).toBeVisible();
   await context.close();
 });
