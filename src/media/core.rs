@@ -57,8 +57,8 @@ pub(super) struct Core {
     rounds: Rounds,
     /// What is sent next is written here.
     room: Room,
-    /// The viewers of a round, while it lasts.
-    round: Vec<PeerId>,
+    /// The viewers whose turn it is, while they are served.
+    due: Vec<PeerId>,
     ends: Ends,
     events: VecDeque<MediaEvent>,
     happenings: Vec<Happening>,
@@ -80,7 +80,7 @@ impl Core {
             active: Vec::new(),
             rounds: Rounds::new(now.mono),
             room: Room::default(),
-            round: Vec::new(),
+            due: Vec::new(),
             ends: Ends::new(now.mono),
             events: VecDeque::new(),
             happenings: Vec::new(),
@@ -214,16 +214,15 @@ impl Core {
 
     /// Sends viewers what came for them, when it is time.
     fn flush_round(&mut self, now: Now, io: &mut impl Io, blocked: &mut Vec<PeerId>) {
-        let Some(robots) = self.rounds.take(now.mono) else { return };
-        let mut viewers = std::mem::take(&mut self.round);
-        robots.into_iter().for_each(|robot| self.robots.take_news(robot, &mut viewers));
-        for id in viewers.drain(..) {
+        let mut due = std::mem::take(&mut self.due);
+        self.rounds.take(now.mono, &mut due, |robot, round| self.robots.take_news(robot, round));
+        for id in due.drain(..) {
             if self.flush_peer(now, io, id) {
                 blocked.push(id);
             }
         }
         // Keeps its capacity for the next time.
-        self.round = viewers;
+        self.due = due;
     }
 
     /// What a peer says may make others active, so further rounds follow the first.
