@@ -53,7 +53,10 @@ impl Lab {
                 RoomState::Open
             }
             Phase::Waiting => RoomState::Waiting,
-            Phase::Ended => return Err(Refused::new(Reason::WindowClosed)),
+            Phase::Ended => {
+                folded::refused(&self.shell, room, account, Reason::WindowClosed);
+                return Err(Refused::new(Reason::WindowClosed));
+            }
         };
         let is_new = !live.has(account);
         let seat = Seat { who: Sitter::Account(account), outbox, admitted: state == RoomState::Open };
@@ -266,6 +269,7 @@ impl Lab {
     pub(super) async fn admit(&self, live: &LiveRoom, account: AccountId, basis: Basis) -> Answer<()> {
         if live.phase() == Phase::Ended {
             // Its end may not be recorded yet.
+            folded::refused(&self.shell, live.id, account, Reason::WindowClosed);
             return Err(Refused::new(Reason::WindowClosed));
         }
         let command = RoomCommand::Admit { account_id: account, basis, now: self.shell.now_in(live.id) };
@@ -299,6 +303,7 @@ impl Lab {
             && self.shell.rooms.get(room).is_none()
             && self.shell.state::<RoomSide>(room).await?.is_closed()
         {
+            folded::refused(&self.shell, room, account, Reason::WindowClosed);
             return Err(Refused::new(Reason::WindowClosed));
         }
         if basis == Basis::Admin {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use curfew_domain::room::Unreported;
 use curfew_domain::{Actor, Cause, LabCommand, LabRules, RoomCommand, RoomId};
+use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::account::{LabSide, TheLab};
@@ -91,15 +92,13 @@ impl Lab {
         for room in &live {
             leave_room(shell, room.id).await;
         }
-        for (robot, connection) in shell.rooms.robots() {
-            let ended = publishing_ended(robot, Cause::ServerStopped, shell);
-            if tokio::time::timeout(shell.config.patience, ended).await.is_err() {
-                tracing::warn!(%robot, "what a robot sent was not recorded");
-            }
-            let gone = disconnected(robot, connection, Cause::ServerStopped, shell);
-            if tokio::time::timeout(shell.config.patience, gone).await.is_err() {
-                tracing::warn!(%robot, "a robot's end was not recorded");
-            }
+        let gone = shell.rooms.robots().into_iter().map(|(robot, connection)| async move {
+            publishing_ended(robot, Cause::ServerStopped, shell).await;
+            disconnected(robot, connection, Cause::ServerStopped, shell).await;
+        });
+        // All of them at once: a disk that takes nothing keeps the stop waiting for one patience, not for one each.
+        if tokio::time::timeout(shell.config.patience, join_all(gone)).await.is_err() {
+            tracing::warn!("of some robots neither what they sent nor their end was recorded");
         }
         folded::flush(Arc::clone(shell), true).await;
         let stopped = LabCommand::RecordServerStopped { now: shell.clock.wall() };

@@ -60,7 +60,7 @@ impl LiveRoom {
 
     /// An admin's words about the end that the room was moved to just now.
     pub(crate) fn explanation(&self, to: DateTime<Utc>) -> Option<String> {
-        self.inner().explained.take().filter(|(end, _)| *end == to).map(|(_, reason)| reason)
+        self.inner().explained.take_if(|(end, _)| *end == to).map(|(_, reason)| reason)
     }
 
     /// Brings the end forward before that is recorded. `None` when the room is not open or ends no later already.

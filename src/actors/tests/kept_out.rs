@@ -6,7 +6,7 @@ use curfew_domain::{BookingEvent, Cause, Fact, Reason, RobotEvent, RoomEvent};
 use curfew_projections::Status;
 
 use super::sessions::viewer_offer;
-use super::world::{World, keep_out};
+use super::world::{PATIENCE, World, keep_out};
 use crate::actors::deadlines::{Due, Fired};
 use crate::actors::{OfferTarget, Recorded, dispatch};
 use crate::protocol::ServerMessage;
@@ -78,6 +78,11 @@ async fn nobody_is_let_into_a_session_that_was_cut_and_whose_end_is_not_recorded
     let offered = world.lab.offer(&viewer, &target, None, viewer_offer("aaaa")).await;
     assert_eq!(offered.expect_err("it is over").reason, Reason::WindowClosed);
     disk.release().await;
+    let refused = |fact: &Fact| match fact {
+        Fact::Room(RoomEvent::ParticipantRefused { reason, .. }) => Some(*reason),
+        _ => None,
+    };
+    assert_eq!(world.until(refused).await, Reason::WindowClosed);
     world.until_status(booked.id, Status::Ended).await;
     let admitted = |fact: &Fact| matches!(fact, Fact::Room(RoomEvent::ParticipantAdmitted { .. }));
     assert!(!world.facts().await.iter().any(admitted));
@@ -92,9 +97,12 @@ async fn a_booking_ends_with_what_its_room_says_however_late_that_comes() {
     let room = world.lab.booking(booked.id).await.expect("known").room_id;
     let disk = keep_out(&world, "SessionEnded").await;
     world.advance(Duration::from_mins(10));
-    while world.lab.shell.rooms.get(room).is_some() {
-        tokio::task::yield_now().await;
-    }
+    let room_is_gone = async {
+        while world.lab.shell.rooms.get(room).is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, room_is_gone).await.expect("its end was recorded");
     dispatch::fire(&world.lab.shell, vec![Fired::Due(Due::BookingEnds(booked.id))]);
     disk.release().await;
     let cause = |fact: &Fact| match fact {

@@ -28,7 +28,7 @@ use crate::protocol::ServerMessage;
 use crate::store::{Log, Projector};
 
 /// Nothing that is waited for here takes longer, on however slow a machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) struct World {
     pub(super) dir: TempDir,
