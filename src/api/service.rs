@@ -1,6 +1,7 @@
 //! The whole as one function from request to response: the guard in front, the table of routes, the console and the
 //! signaling beside it, and the problems that none of them took.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -144,9 +145,15 @@ fn turned_away(problem: &Problem) -> Response {
     response
 }
 
-/// The address is known, and not with this method.
+/// The address is known, and not with this method: the ones it takes, as `Allow` has them (RFC 9110, 10.2.1).
 #[derive(Debug)]
-struct OtherMethods(String);
+pub(crate) struct OtherMethods(Cow<'static, str>);
+
+impl OtherMethods {
+    pub(crate) fn only(methods: impl Into<Cow<'static, str>>) -> Self {
+        Self(methods.into())
+    }
+}
 
 impl Reject for OtherMethods {}
 
@@ -160,7 +167,7 @@ fn rest(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             async move {
                 match found {
                     Found::Route(matched) => Ok(matched),
-                    Found::OtherMethods(methods) => Err(warp::reject::custom(OtherMethods(methods))),
+                    Found::OtherMethods(methods) => Err(warp::reject::custom(OtherMethods::only(methods))),
                     Found::Nothing => Err(warp::reject::not_found()),
                 }
             }

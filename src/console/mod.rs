@@ -7,13 +7,15 @@
 use std::fmt::Write;
 
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, Method, Response, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use warp::filters::path::Tail;
 use warp::{Filter, Rejection, hyper::body::Bytes};
+
+use crate::api::OtherMethods;
 
 #[derive(RustEmbed)]
 #[folder = "src/console/dist"]
@@ -35,12 +37,12 @@ const MISSING: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">
      <code>src/console</code> (or <code>make build</code>) and compile again.</p>";
 
 /// Serves the console: the page at `/`, its files below it. Rejects (as not found) whatever is not one of them, so that it
-/// can stand last among the routes. GET and HEAD; pages of the console are behind the fragment, so no other path leads to
+/// can stand last among the routes, and (as [`OtherMethods`]) what is not GET or HEAD; pages of the console are behind the fragment, so no other path leads to
 /// the page.
 pub fn routes() -> impl Filter<Extract = (Response<Bytes>,), Error = Rejection> + Clone {
     warp::path::tail().and(warp::method()).and(warp::header::headers_cloned()).and_then(
         |tail: Tail, method: Method, headers: HeaderMap| async move {
-            respond(tail.as_str(), &method, &headers).ok_or_else(warp::reject::not_found)
+            respond(tail.as_str(), &method, &headers)
         },
     )
 }
@@ -50,19 +52,19 @@ pub fn is_embedded() -> bool {
     Dist::get(PAGE).is_some()
 }
 
-fn respond(path: &str, method: &Method, headers: &HeaderMap) -> Option<Response<Bytes>> {
+fn respond(path: &str, method: &Method, headers: &HeaderMap) -> Result<Response<Bytes>, Rejection> {
     let name = if path.is_empty() { PAGE } else { path };
-    let Some(file) = Dist::get(name) else {
-        return (name == PAGE)
-            .then(|| html(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(MISSING.as_bytes())));
-    };
-    if method != Method::GET && method != Method::HEAD {
-        let mut refusal = Response::new(Bytes::new());
-        *refusal.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return Some(refusal);
+    let file = Dist::get(name);
+    if file.is_none() && name != PAGE {
+        return Err(warp::reject::not_found());
     }
-    Some(serve(name, file, headers))
+    if method != Method::GET && method != Method::HEAD {
+        return Err(warp::reject::custom(OtherMethods::only("GET, HEAD")));
+    }
+    Ok(file.map_or_else(
+        || html(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(MISSING.as_bytes())),
+        |file| serve(name, file, headers),
+    ))
 }
 
 fn serve(name: &str, file: EmbeddedFile, request: &HeaderMap) -> Response<Bytes> {

@@ -70,7 +70,7 @@ pub(super) struct BuiltStream {
     pub(super) payloads: Vec<Payload>,
     /// The stream's SSRC: a publisher's declared one, where it declares any; a viewer's is the server's.
     pub(super) ssrc: Option<u32>,
-    /// A viewer's SSRC for retransmissions.
+    /// The SSRC for retransmissions, alike.
     pub(super) rtx_ssrc: Option<u32>,
     /// Whether a publisher takes REMB for it.
     pub(super) remb: bool,
@@ -276,7 +276,7 @@ fn published(stream: &Stream) -> BuiltStream {
         slot: SOUND,
         payloads: stream.payloads.clone(),
         ssrc: stream.ssrc,
-        rtx_ssrc: None,
+        rtx_ssrc: stream.rtx_ssrc,
         extensions: stream.extensions.clone(),
         remb: stream.feedback.iter().any(|(_, kind)| kind == "goog-remb"),
     }

@@ -29,6 +29,11 @@ pub(super) struct Guard {
 }
 
 impl Guard {
+    /// For a peer whose offer names these SSRCs: whoever forges its address cannot take their places before they are heard.
+    pub(super) fn keeping(named: impl Iterator<Item = u32>) -> Self {
+        Self { ssrcs: named.collect(), ..Self::default() }
+    }
+
     /// Whether SRTP or SRTCP gets to see a datagram. Viewers send nothing but reports.
     pub(super) fn admits_media(&mut self, datagram: &[u8], is_viewer: bool) -> bool {
         let at = match is_rtcp(datagram) {
@@ -199,6 +204,15 @@ mod tests {
             assert_eq!(admitted, MAX_SSRCS);
             assert!(guard.admits_media(&packet(second, 9), is_viewer));
         }
+    }
+
+    #[test]
+    fn ssrcs_that_the_offer_names_keep_their_places_whoever_speaks_first() {
+        let named = [70_000, 70_001];
+        let mut guard = Guard::keeping(named.into_iter());
+        let forged = (0..5_000).filter(|n| guard.admits_media(&packet(96, *n), false)).count();
+        assert_eq!(forged, MAX_SSRCS - named.len());
+        assert!(named.into_iter().all(|ssrc| guard.admits_media(&packet(96, ssrc), false)));
     }
 
     #[test]

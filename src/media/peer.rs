@@ -106,6 +106,12 @@ pub(super) enum Happening {
 
 impl Peer {
     pub(super) fn new(built: Built, config: &MediaConfig, now: Now) -> Self {
+        // A viewer's offer names none: its streams have the server's own.
+        let named = match built.spec.kind {
+            PeerKind::Publisher { .. } => &built.streams[..],
+            PeerKind::Viewer { .. } => &[],
+        };
+        let guard = Guard::keeping(named.iter().flat_map(|stream| [stream.ssrc, stream.rtx_ssrc]).flatten());
         let role = match built.spec.kind {
             PeerKind::Publisher { .. } => {
                 Role::Publisher(Publisher::new(built.spec.peer, built.streams, config.keyframe_interval))
@@ -132,7 +138,7 @@ impl Peer {
             connect_by: Some(now.mono + config.connect_timeout),
             silence_timeout: config.silence_timeout,
             paths: Paths::new(now.mono),
-            guard: Guard::default(),
+            guard,
             session: Session::new(built.session_channel),
             channels: 0,
             ice_up: false,

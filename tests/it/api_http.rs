@@ -29,6 +29,8 @@ async fn whatever_is_wrong_with_a_request_is_a_problem() {
         ("GET", "/nowhere", "application/json", login(""), (404, "not_found")),
         ("GET", "/auth/login/", "application/json", login(""), (404, "not_found")),
         ("GET", "/auth/login", "application/json", login(""), (405, "method_not_allowed")),
+        ("POST", "/", "application/json", login("{}"), (405, "method_not_allowed")),
+        ("DELETE", "/index.html", "application/json", login(""), (405, "method_not_allowed")),
         ("POST", "/auth/login", "application/json", login("{"), (422, "invalid")),
         ("POST", "/auth/login", "application/json", login(""), (422, "invalid")),
         (
@@ -52,6 +54,7 @@ async fn whatever_is_wrong_with_a_request_is_a_problem() {
     }
     let wrong_method = anyone.send("PUT", "/auth/login", None).await;
     assert_eq!(wrong_method.header("allow"), Some("POST"));
+    assert_eq!(anyone.send("POST", "/", None).await.header("allow"), Some("GET, HEAD"));
     app.stop().await;
 }
 

@@ -80,7 +80,7 @@ export class BookingPanel extends LitElement {
           <h2 id="booking-title">Book ${duration(draft.endsAt - draft.startsAt)}</h2>
           <button type="button" class="quiet" @click=${() => this.#tell('draft', null)}>Clear</button>
         </div>
-        <p class="booking-when"><strong>${longDay(draft.startsAt, zone)}</strong><br />
+        <p class="booking-when"><strong>${longDay(draft.startsAt, this.now, zone)}</strong><br />
           ${clock(draft.startsAt, zone)} – ${clock(draft.endsAt, zone)}${this.#which(draft)}
         </p>
         ${this.#elsewhere(draft)} ${this.#begun(draft)}

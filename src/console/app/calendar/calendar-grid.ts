@@ -88,8 +88,9 @@ export class CalendarGrid extends LitElement {
     const { zone } = this.times;
     const today = date === localTime(zone, this.now).date;
     const noon = Date.parse(`${date}T12:00:00Z`);
-    const name = this.view === 'week' ? shortDay(noon, 'UTC') : target.name;
-    return html`<div class="cal-head ${today && this.view === 'week' ? 'today' : ''}" title=${name}><span>${name}</span></div>`;
+    // A column is too narrow for a year, which stands above all of them.
+    const [name, title] = this.view === 'week' ? [shortDay(noon, noon, 'UTC'), shortDay(noon, this.now, 'UTC')] : [target.name, target.name];
+    return html`<div class="cal-head ${today && this.view === 'week' ? 'today' : ''}" title=${title}><span>${name}</span></div>`;
   }
 
   #hours() {
@@ -108,7 +109,7 @@ export class CalendarGrid extends LitElement {
         class="cal-day"
         data-column=${index}
         role="group"
-        aria-label=${`${column.target.name}, ${longDay(Date.parse(`${column.date}T12:00:00Z`), 'UTC')}`}
+        aria-label=${`${column.target.name}, ${longDay(Date.parse(`${column.date}T12:00:00Z`), this.now, 'UTC')}`}
         @pointerdown=${this.#press}
         @pointermove=${this.#move}
         @pointerup=${this.#release}
@@ -257,6 +258,6 @@ function rowIsToday(starts: readonly (number | null)[], now: number): boolean {
 }
 
 /** A chosen window in words, for those who hear it. */
-export function draftInWords(draft: Draft, name: string, zone: string): string {
-  return `${name}, ${longDay(draft.startsAt, zone)}, ${clock(draft.startsAt, zone)} to ${clock(draft.endsAt, zone)}`;
+export function draftInWords(draft: Draft, name: string, now: number, zone: string): string {
+  return `${name}, ${longDay(draft.startsAt, now, zone)}, ${clock(draft.startsAt, zone)} to ${clock(draft.endsAt, zone)}`;
 }

@@ -116,7 +116,8 @@ export class CalendarPage extends LoadingPage {
 
   #toolbar(targets: Target[], times: LabTimes): TemplateResult {
     const today = localTime(times.zone, clock.now()).date;
-    const shown = this.view === 'day' ? longDay(noon(this.date), 'UTC') : `${shortDay(noon(this.date), 'UTC')} – ${shortDay(noon(addDays(this.date, 6)), 'UTC')}`;
+    const said = (as: typeof longDay, date: string) => as(noon(date), noon(today), 'UTC');
+    const shown = this.view === 'day' ? said(longDay, this.date) : `${said(shortDay, this.date)} – ${said(shortDay, addDays(this.date, 6))}`;
     return html`
       <div class="toolbar">
         <div class="row tight">
@@ -163,7 +164,7 @@ export class CalendarPage extends LoadingPage {
     const { draft, times } = this;
     if (draft === null || times === null) return '';
     const name = targetsOf(this.robots).find(({ key }) => key === draft.column)?.name ?? '';
-    return `${draftInWords(draft, name, times.zone)}. ${this.#objection(times) ?? 'Free.'}`;
+    return `${draftInWords(draft, name, clock.now(), times.zone)}. ${this.#objection(times) ?? 'Free.'}`;
   }
 
   /** In a week there is one target; every robot at once only fits a day. */

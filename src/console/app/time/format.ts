@@ -34,11 +34,11 @@ const SHAPES = {
 const FORMATS = new Map<string, Intl.DateTimeFormat>();
 
 /** In the language that the console speaks. */
-function format(shape: keyof typeof SHAPES, at: number, zone: string): string {
-  const key = `${shape} ${zone}`;
+function format(shape: keyof typeof SHAPES, at: number, zone: string, more: Intl.DateTimeFormatOptions = {}): string {
+  const key = `${shape} ${zone} ${Object.keys(more).join()}`;
   let found = FORMATS.get(key);
   if (found === undefined) {
-    found = new Intl.DateTimeFormat('en-GB', { ...SHAPES[shape], timeZone: zone });
+    found = new Intl.DateTimeFormat('en-GB', { ...SHAPES[shape], ...more, timeZone: zone });
     FORMATS.set(key, found);
   }
   return found.format(at);
@@ -59,17 +59,22 @@ export function day(at: number, now: number, zone = browserZone()): string {
   const [date, today] = [localTime(zone, at).date, localTime(zone, now).date];
   if (date === today) return 'today';
   if (date === addDays(today, 1)) return 'tomorrow';
-  return format('day', at, zone);
+  return dated('day', at, now, zone);
 }
 
-/** `Sunday 22 November`. */
-export function longDay(at: number, zone = browserZone()): string {
-  return format('longDay', at, zone).replace(',', '');
+/** `Sunday 22 November`, with the year where it is not the one of `now`. */
+export function longDay(at: number, now: number, zone = browserZone()): string {
+  return dated('longDay', at, now, zone).replace(',', '');
 }
 
-/** `Sun 22 Nov`. */
-export function shortDay(at: number, zone = browserZone()): string {
-  return format('day', at, zone).replace(',', '');
+/** `Sun 22 Nov`, with the year where it is not the one of `now`. */
+export function shortDay(at: number, now: number, zone = browserZone()): string {
+  return dated('day', at, now, zone).replace(',', '');
+}
+
+function dated(shape: 'day' | 'longDay', at: number, now: number, zone: string): string {
+  const year = (of: number) => localTime(zone, of).date.slice(0, 4);
+  return format(shape, at, zone, year(at) === year(now) ? {} : { year: 'numeric' });
 }
 
 /** A window: `today, 14:00 – 15:00`. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { countdown, day, duration, leftMs } from './format.js';
+import { countdown, day, duration, leftMs, longDay, shortDay } from './format.js';
 import { ServerClock } from './server-clock.js';
 
 describe('the countdown', () => {
@@ -33,6 +33,16 @@ describe('a day', () => {
     const evening = new Date(2027, 0, 15, 23, 30).getTime();
     expect(day(new Date(2027, 0, 15, 0, 5).getTime(), evening)).toBe('today');
     expect(day(new Date(2027, 0, 16, 0, 5).getTime(), evening)).toBe('tomorrow');
+  });
+
+  it('has its year where that is another', () => {
+    const now = Date.UTC(2026, 11, 20, 12);
+    const [within, beyond] = [Date.UTC(2026, 11, 31, 23, 30), Date.UTC(2027, 0, 3, 12)];
+    expect([longDay(within, now, 'UTC'), longDay(beyond, now, 'UTC')]).toEqual(['Thursday 31 December', 'Sunday 3 January 2027']);
+    expect([shortDay(within, now, 'UTC'), shortDay(beyond, now, 'UTC')]).toEqual(['Thu 31 Dec', 'Sun 3 Jan 2027']);
+    expect(day(beyond, now, 'UTC')).toBe('Sun, 3 Jan 2027');
+    // By the calendar of the zone, not by UTC's.
+    expect(shortDay(within, now, 'Europe/Berlin')).toBe('Fri 1 Jan 2027');
   });
 });
 

@@ -10,8 +10,12 @@ export class Asking<T> {
     this.#answer = this.#inTime();
   }
 
-  /** The answer; null where it took too long or failed. */
-  async get(): Promise<T | null> {
+  /** The answer; null where it took too long or failed. One patience at most, whatever became of the asking before. */
+  get(): Promise<T | null> {
+    return Promise.race([this.#again(), this.#late()]);
+  }
+
+  async #again(): Promise<T | null> {
     const answer = await this.#answer;
     if (answer !== null) return answer;
     this.#answer = this.#inTime();
@@ -19,7 +23,10 @@ export class Asking<T> {
   }
 
   #inTime(): Promise<T | null> {
-    const late = new Promise<null>((resolve) => setTimeout(resolve, this.patienceMs, null));
-    return Promise.race([this.ask().catch(() => null), late]);
+    return Promise.race([this.ask().catch(() => null), this.#late()]);
+  }
+
+  #late(): Promise<null> {
+    return new Promise((resolve) => setTimeout(resolve, this.patienceMs, null));
   }
 }

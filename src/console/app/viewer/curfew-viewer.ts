@@ -88,6 +88,7 @@ export class CurfewViewer extends LitElement {
   protected override render() {
     const model: ViewModel = {
       state: this.session,
+      offline: !navigator.onLine,
       flowing: this.flowing,
       latencyMs: this.latencyMs,
       now: this.clock.now(),

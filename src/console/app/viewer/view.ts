@@ -8,6 +8,8 @@ import { statistics } from './statistics.js';
 /** All that the viewer's picture of itself is drawn from. */
 export interface ViewModel {
   state: ViewerState;
+  /** The device says that it has no network. */
+  offline: boolean;
   /** Frames are being shown right now. */
   flowing: boolean;
   latencyMs: number | null;
@@ -140,7 +142,10 @@ function veil(model: ViewModel): TemplateResult {
   `;
 }
 
-function veilText({ state, flowing }: ViewModel): { text: string; soon: boolean } | null {
+export function veilText({ state, flowing, offline }: Pick<ViewModel, 'state' | 'flowing' | 'offline'>): { text: string; soon: boolean } | null {
+  if (offline && (state.phase === 'connecting' || state.phase === 'reconnecting')) {
+    return { text: 'This device has no network. It goes on by itself once there is one.', soon: false };
+  }
   switch (state.phase) {
     case 'connecting':
       return { text: 'Connecting…', soon: true };
@@ -212,7 +217,8 @@ function ending(state: ViewerState): TemplateResult {
   `;
 }
 
-function connectionInWords({ state, flowing }: ViewModel): { text: string; tone: Tone } {
+function connectionInWords({ state, flowing, offline }: ViewModel): { text: string; tone: Tone } {
+  if (offline && (state.phase === 'connecting' || state.phase === 'reconnecting')) return { text: 'No network', tone: 'bad' };
   switch (state.phase) {
     case 'connecting':
       return { text: 'Connecting', tone: 'busy' };
