@@ -263,12 +263,13 @@ fn read_stream<'a>(
     let encoding = |payload_type: &str| {
         lines.by_payload("rtpmap").find(|(of, _)| *of == payload_type).map_or("", |(_, encoding)| encoding)
     };
-    let rtx_of = |payload_type: &str| {
-        listed.iter().find(|rtx| {
-            encoding(rtx).eq_ignore_ascii_case("rtx/90000")
-                && fmtp(rtx).split(';').any(|p| p.trim().strip_prefix("apt=") == Some(payload_type))
-        })
-    };
+    // Read once: an offer may have thousands of attributes, and each look goes through all of them.
+    let repairs: Vec<(&str, &str)> = listed
+        .iter()
+        .filter(|rtx| encoding(rtx).eq_ignore_ascii_case("rtx/90000"))
+        .filter_map(|rtx| Some((fmtp(rtx).split(';').find_map(|p| p.trim().strip_prefix("apt="))?, *rtx)))
+        .collect();
+    let rtx_of = |payload_type: &str| repairs.iter().find(|(of, _)| *of == payload_type).map(|(_, rtx)| *rtx);
     let mut stream = Stream {
         kind,
         payloads: Vec::new(),
@@ -283,7 +284,7 @@ fn read_stream<'a>(
         let known = stream.payloads.iter().any(|p| p.payload_type == payload_type);
         let format = Format::parse(encoding(text), fmtp(text)).filter(|format| format.kind() == kind);
         let Some(format) = format.filter(|_| !known) else { continue };
-        let rtx = rtx_of(text).and_then(|rtx| dynamic(rtx));
+        let rtx = rtx_of(text).and_then(dynamic);
         stream.payloads.push(Payload { payload_type, rtx, format });
         // Sound is neither repaired nor asked for anew: it would come too late.
         if kind == Kind::Audio {
@@ -343,7 +344,8 @@ fn read_ssrcs(lines: &Lines<'_>) -> (Option<u32>, Option<u32>) {
         .filter_map(|value| value.strip_prefix("FID ")?.split_once(' '))
         .filter_map(|(first, second)| Some((first.parse().ok()?, second.trim().parse().ok()?)))
         .collect();
-    let first = declared().find(|ssrc| !pairs.iter().any(|(_, rtx)| rtx == ssrc));
+    let repairs: HashSet<u32> = pairs.iter().map(|(_, rtx)| *rtx).collect();
+    let first = declared().find(|ssrc| !repairs.contains(ssrc));
     let rtx = pairs.iter().find(|(primary, _)| Some(*primary) == first).map(|(_, rtx)| *rtx);
     (first, rtx.filter(|rtx| declared().any(|ssrc| ssrc == *rtx)))
 }
