@@ -34,7 +34,6 @@ mod webrtc;
 
 pub use accounts::{Accounts, NewAccount, OneTimeLink};
 pub use dto::User;
-pub(crate) use service::OtherMethods;
 pub use service::Service;
 
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! The whole as one function from request to response: the guard in front, the table of routes, the console and the
 //! signaling beside it, and the problems that none of them took.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -29,6 +28,7 @@ use crate::api::route::{Found, Matched};
 use crate::api::trace::{Routed, Trace};
 use crate::api::{Api, idempotency, table};
 use crate::clock::SharedClock;
+use crate::console;
 use crate::correlation;
 
 /// Answers requests, whatever they came in by. Cheap to clone.
@@ -145,15 +145,9 @@ fn turned_away(problem: &Problem) -> Response {
     response
 }
 
-/// The address is known, and not with this method: the ones it takes, as `Allow` has them (RFC 9110, 10.2.1).
+/// The address is known, and not with this method.
 #[derive(Debug)]
-pub(crate) struct OtherMethods(Cow<'static, str>);
-
-impl OtherMethods {
-    pub(crate) fn only(methods: impl Into<Cow<'static, str>>) -> Self {
-        Self(methods.into())
-    }
-}
+struct OtherMethods(String);
 
 impl Reject for OtherMethods {}
 
@@ -167,7 +161,7 @@ fn rest(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             async move {
                 match found {
                     Found::Route(matched) => Ok(matched),
-                    Found::OtherMethods(methods) => Err(warp::reject::custom(OtherMethods::only(methods))),
+                    Found::OtherMethods(methods) => Err(warp::reject::custom(OtherMethods(methods))),
                     Found::Nothing => Err(warp::reject::not_found()),
                 }
             }
@@ -223,10 +217,13 @@ where
 }
 
 async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
-    let Some(OtherMethods(methods)) = rejection.find() else {
-        return Ok(from_rejection(&rejection).into_response());
+    let methods = match (rejection.find(), rejection.find()) {
+        (Some(OtherMethods(methods)), _) => methods.as_str(),
+        (None, Some(console::ReadOnly)) => console::METHODS,
+        (None, None) => return Ok(from_rejection(&rejection).into_response()),
     };
     let mut response = Problem::method_not_allowed().into_response();
+    // RFC 9110, 10.2.1.
     if let Ok(allow) = HeaderValue::from_str(methods) {
         response.headers_mut().insert(header::ALLOW, allow);
     }

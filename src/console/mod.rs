@@ -13,9 +13,8 @@ use http::header::{
 use http::{HeaderMap, Method, Response, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use warp::filters::path::Tail;
+use warp::reject::Reject;
 use warp::{Filter, Rejection, hyper::body::Bytes};
-
-use crate::api::OtherMethods;
 
 #[derive(RustEmbed)]
 #[folder = "src/console/dist"]
@@ -36,9 +35,18 @@ const MISSING: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">
      built before the binary was compiled. Run <code>npm ci &amp;&amp; npm run build</code> in \
      <code>src/console</code> (or <code>make build</code>) and compile again.</p>";
 
-/// Serves the console: the page at `/`, its files below it. Rejects (as not found) whatever is not one of them, so that it
-/// can stand last among the routes, and (as [`OtherMethods`]) what is not GET or HEAD; pages of the console are behind the fragment, so no other path leads to
-/// the page.
+/// Why a request for a file of the console was rejected: with a method that is none of [`METHODS`].
+#[derive(Debug)]
+pub struct ReadOnly;
+
+impl Reject for ReadOnly {}
+
+/// As `Allow` has them.
+pub const METHODS: &str = "GET, HEAD";
+
+/// Serves the console: the page at `/`, its files below it. Rejects whatever is not one of them (as not found), so that it can stand
+/// last among the routes, and other methods (as [`ReadOnly`]). Pages of the console are behind the fragment, so no other path
+/// leads to the page.
 pub fn routes() -> impl Filter<Extract = (Response<Bytes>,), Error = Rejection> + Clone {
     warp::path::tail().and(warp::method()).and(warp::header::headers_cloned()).and_then(
         |tail: Tail, method: Method, headers: HeaderMap| async move {
@@ -59,7 +67,7 @@ fn respond(path: &str, method: &Method, headers: &HeaderMap) -> Result<Response<
         return Err(warp::reject::not_found());
     }
     if method != Method::GET && method != Method::HEAD {
-        return Err(warp::reject::custom(OtherMethods::only("GET, HEAD")));
+        return Err(warp::reject::custom(ReadOnly));
     }
     Ok(file.map_or_else(
         || html(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(MISSING.as_bytes())),

@@ -61,7 +61,7 @@ fn what_is_not_a_file_of_the_console_is_left_to_other_routes() {
 fn the_console_is_read_only() {
     for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
         let refused = respond("", &method, &HeaderMap::new()).expect_err("a refusal");
-        assert!(refused.find::<OtherMethods>().is_some(), "{method}");
+        assert!(refused.find::<ReadOnly>().is_some(), "{method}");
     }
     let refused = respond("bookings", &Method::POST, &HeaderMap::new()).expect_err("a refusal");
     assert!(refused.is_not_found());
