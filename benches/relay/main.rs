@@ -36,7 +36,7 @@ const VIEWER_KIB: f64 = 300.0;
 const CYCLE_KIB: f64 = 1.0;
 
 /// Packets of an even pace that the relay's pause brings together.
-const GATHERED: u32 = 4;
+const GATHERED: u32 = 3;
 
 struct Setting {
     viewers: u64,

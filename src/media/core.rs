@@ -57,8 +57,8 @@ pub(super) struct Core {
     rounds: Rounds,
     /// What is sent next is written here.
     room: Room,
-    /// The viewers whose turn it is, while they are served.
-    due: Vec<PeerId>,
+    /// The viewers of a round, while it lasts.
+    round: Vec<PeerId>,
     ends: Ends,
     events: VecDeque<MediaEvent>,
     happenings: Vec<Happening>,
@@ -80,7 +80,7 @@ impl Core {
             active: Vec::new(),
             rounds: Rounds::new(now.mono),
             room: Room::default(),
-            due: Vec::new(),
+            round: Vec::new(),
             ends: Ends::new(now.mono),
             events: VecDeque::new(),
             happenings: Vec::new(),
@@ -214,15 +214,16 @@ impl Core {
 
     /// Sends viewers what came for them, when it is time.
     fn flush_round(&mut self, now: Now, io: &mut impl Io, blocked: &mut Vec<PeerId>) {
-        let mut due = std::mem::take(&mut self.due);
-        self.rounds.take(now.mono, &mut due, |robot, round| self.robots.take_news(robot, round));
-        for id in due.drain(..) {
+        let Some(robots) = self.rounds.take(now.mono) else { return };
+        let mut viewers = std::mem::take(&mut self.round);
+        robots.into_iter().for_each(|robot| self.robots.take_news(robot, &mut viewers));
+        for id in viewers.drain(..) {
             if self.flush_peer(now, io, id) {
                 blocked.push(id);
             }
         }
         // Keeps its capacity for the next time.
-        self.due = due;
+        self.round = viewers;
     }
 
     /// What a peer says may make others active, so further rounds follow the first.
