@@ -98,7 +98,7 @@ impl Lab {
         });
         // All of them at once: a disk that takes nothing keeps the stop waiting for one patience, not for one each.
         if tokio::time::timeout(shell.config.patience, join_all(gone)).await.is_err() {
-            tracing::warn!("of some robots neither what they sent nor their end was recorded");
+            tracing::warn!("what some robots sent, or that they went, was not recorded");
         }
         folded::flush(Arc::clone(shell), true).await;
         let stopped = LabCommand::RecordServerStopped { now: shell.clock.wall() };

@@ -20,8 +20,8 @@ use crate::support::{ReceivedCamera, Receiver, TcpPath, Weather, fact};
 
 /// Bytes a second: a quarter of a megabit, of which the test picture takes more.
 const NARROW: u32 = 31_250;
-/// What a picture on a narrow path may take: several key frames in turn may find it full, and each leaves a gap of up to ten seconds
-/// behind. How long it is, this does not judge; alone it took 10 to 20 s with the session's beginning.
+/// Until a picture is there on a narrow path: several key frames in turn may find it full, 4 s apart, and each is some seconds on its
+/// way. Only that it comes is looked at here; for how long there may be none, `media::tests::tcp` has a bound, in virtual time.
 const GAPS: Duration = Duration::from_secs(90);
 const WIDE: u32 = 10_000_000;
 /// What the path's own kernel may hold, 16 KiB doubled, and a piece that is on its way.

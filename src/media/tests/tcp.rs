@@ -70,6 +70,10 @@ fn a_way_that_is_too_narrow_shows_whole_pictures_and_spares_the_others() {
     let viewer = &world.clients[&3];
     let gaps = viewer.sequence.windows(2).filter(|pair| pair[1] != pair[0].wrapping_add(1)).count();
     assert!(gaps <= 20, "{gaps}: it misses no number but of what was on its way when there was no room");
+    let shown: Vec<u32> = viewer.frames.iter().copied().collect();
+    let longest = shown.windows(2).map(|pair| 10 * MS * (pair[1] - pair[0])).max().unwrap_or_default();
+    assert!(longest < Duration::from_millis(4_500), "{longest:?}: its interval for key frames grows to 4 s");
+    assert!(shown.last().is_some_and(|last| world.clients[&1].frames_sent() - last < 450), "to the end");
     let asked = world.client(1).keyframes_asked.len() - asked;
     assert!((3..=8).contains(&asked), "{asked} in twenty seconds");
     assert_eq!(world.client(2).frames.len(), beside + 2_000, "the other viewer misses none");
