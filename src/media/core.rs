@@ -57,8 +57,8 @@ pub(super) struct Core {
     rounds: Rounds,
     /// What is sent next is written here.
     room: Room,
-    /// The viewers of a round, while it lasts.
-    round: Vec<PeerId>,
+    /// The viewers that are sent to, meanwhile.
+    turn: Vec<PeerId>,
     ends: Ends,
     events: VecDeque<MediaEvent>,
     happenings: Vec<Happening>,
@@ -80,7 +80,7 @@ impl Core {
             active: Vec::new(),
             rounds: Rounds::new(now.mono),
             room: Room::default(),
-            round: Vec::new(),
+            turn: Vec::new(),
             ends: Ends::new(now.mono),
             events: VecDeque::new(),
             happenings: Vec::new(),
@@ -201,7 +201,7 @@ impl Core {
     pub(super) fn flush(&mut self, now: Now, io: &mut impl Io) -> bool {
         let mut blocked = Vec::new();
         self.flush_active(now, io, &mut blocked);
-        self.flush_round(now, io, &mut blocked);
+        self.flush_turn(now, io, &mut blocked);
         self.flush_active(now, io, &mut blocked);
         for id in &blocked {
             self.activate(*id);
@@ -212,18 +212,18 @@ impl Core {
         self.ends.flush(now, &mut counting) || !blocked.is_empty()
     }
 
-    /// Sends viewers what came for them, when it is time.
-    fn flush_round(&mut self, now: Now, io: &mut impl Io, blocked: &mut Vec<PeerId>) {
-        let Some(robots) = self.rounds.take(now.mono) else { return };
-        let mut viewers = std::mem::take(&mut self.round);
-        robots.into_iter().for_each(|robot| self.robots.take_news(robot, &mut viewers));
-        for id in viewers.drain(..) {
+    /// Sends viewers what came for them, when it is their turn.
+    fn flush_turn(&mut self, now: Now, io: &mut impl Io, blocked: &mut Vec<PeerId>) {
+        let mut turn = std::mem::take(&mut self.turn);
+        let robots = &mut self.robots;
+        turn.extend(self.rounds.take(now.mono, |robot, viewers| robots.take_news(robot, viewers)));
+        for id in turn.drain(..) {
             if self.flush_peer(now, io, id) {
                 blocked.push(id);
             }
         }
         // Keeps its capacity for the next time.
-        self.round = viewers;
+        self.turn = turn;
     }
 
     /// What a peer says may make others active, so further rounds follow the first.

@@ -37,8 +37,9 @@ pub(super) struct Rewriter {
     ssrc: u32,
     payloads: Vec<Payload>,
     extensions: Vec<Negotiated>,
-    /// The present part of the stream, and those before it that may be asked for.
-    parts: VecDeque<Part>,
+    /// The present part of the stream, and those before it that may be asked for. They are needed seldom, so they lie elsewhere.
+    part: Option<Part>,
+    former: VecDeque<Part>,
     /// Where the next part begins: behind the newest packet.
     next_index: u64,
     last_timestamp: u32,
@@ -84,8 +85,17 @@ impl Rewriter {
         // RFC 3550, 5.1: both begin at random values. A receiver that misses the first packets must not miss that the
         // numbers began anew (RFC 3711, 3.3.1).
         let (next_index, last_timestamp) = (u64::from(rand::random::<u16>() >> 1), rand::random());
-        let parts = VecDeque::new();
-        Self { ssrc, payloads, extensions, parts, next_index, last_timestamp, last_at: None, joins: false }
+        Self {
+            ssrc,
+            payloads,
+            extensions,
+            part: None,
+            former: VecDeque::new(),
+            next_index,
+            last_timestamp,
+            last_at: None,
+            joins: false,
+        }
     }
 
     pub(super) fn ssrc(&self) -> u32 {
@@ -105,7 +115,7 @@ impl Rewriter {
 
     /// What a source's timestamp is for the viewer; `None` unless the stream is that source's now.
     pub(super) fn timestamp_of(&self, source: Source, timestamp: u32) -> Option<u32> {
-        let part = self.parts.back().filter(|part| part.source == source)?;
+        let part = self.part.as_ref().filter(|part| part.source == source)?;
         Some(timestamp.wrapping_add(part.timestamp_offset))
     }
 
@@ -119,7 +129,7 @@ impl Rewriter {
     /// and for what came after a later packet had begun its part of the stream.
     pub(super) fn rewrite(&mut self, now: Instant, arrived: &Arrived) -> Option<Header> {
         let next_index = self.next_index;
-        let goes_on = self.parts.back().is_some_and(|part| {
+        let goes_on = self.part.as_ref().is_some_and(|part| {
             let index = part.first_index.saturating_add(arrived.number.saturating_sub(part.first_number));
             !self.joins
                 && part.take == arrived.take
@@ -128,7 +138,7 @@ impl Rewriter {
         if !goes_on {
             self.begin_part(now, arrived);
         }
-        let header = self.parts.back()?.header(arrived, self.ssrc)?;
+        let header = self.part.as_ref()?.header(arrived, self.ssrc)?;
         if header.index >= self.next_index {
             self.next_index = header.index + 1;
             self.last_timestamp = header.timestamp;
@@ -147,7 +157,7 @@ impl Rewriter {
     /// went by.
     fn begin_part(&mut self, now: Instant, arrived: &Arrived) {
         let joins = std::mem::take(&mut self.joins);
-        let goes_on = self.parts.back().filter(|part| part.take == arrived.take);
+        let goes_on = self.part.as_ref().filter(|part| part.take == arrived.take);
         let timestamp_offset = goes_on.map(|part| part.timestamp_offset);
         let timestamp = match self.last_at {
             None => self.last_timestamp,
@@ -156,15 +166,10 @@ impl Rewriter {
                 self.last_timestamp.wrapping_add(self.ticks(gap))
             }
         };
-        if joins {
-            self.parts.clear();
-        } else if self.parts.len() == MAX_PARTS {
-            self.parts.pop_front();
-        }
         // Before the first of all there is room for those that it overtook.
         let room = if self.last_at.is_none() { u64::from(seen::WINDOW) } else { 0 };
         let room = room.min(self.next_index).min(arrived.number);
-        self.parts.push_back(Part {
+        let former = self.part.replace(Part {
             source: arrived.packet.source,
             take: arrived.take,
             payload: payload_for(&self.payloads, arrived.packet.format),
@@ -173,6 +178,14 @@ impl Rewriter {
             timestamp_offset: timestamp_offset
                 .unwrap_or_else(|| timestamp.wrapping_sub(arrived.packet.timestamp)),
         });
+        if joins {
+            self.former.clear();
+            return;
+        }
+        self.former.extend(former);
+        if self.former.len() == MAX_PARTS {
+            self.former.pop_front();
+        }
     }
 
     /// The index of a sequence number that the viewer names: of those with that number the one nearest to what was sent last.
@@ -190,7 +203,7 @@ impl Rewriter {
         track: &'t Track,
         since: u64,
     ) -> Option<(&'t Arrived, Header, Option<u8>)> {
-        let parts = self.parts.iter().filter(|part| part.payload.is_some());
+        let parts = self.former.iter().chain(&self.part).filter(|part| part.payload.is_some());
         let part = parts.take_while(|part| part.first_index <= index).last()?;
         let arrived = track.find(part.take, part.first_number + (index - part.first_index), since)?;
         Some((arrived, part.header(arrived, self.ssrc)?, part.payload?.rtx))

@@ -61,7 +61,8 @@ pub(super) struct Peer {
     /// When the core is to call [`Self::handle_timeout`], as registered.
     pub(super) timer: Option<Instant>,
     role: Role,
-    connection: RTCPeerConnection,
+    /// Apart from all else: it is some kilobytes, of which forwarding needs none, and what it needs is to lie close together.
+    connection: Box<RTCPeerConnection>,
     keys: Keys,
     /// When connecting has taken too long; `None` once connected.
     connect_by: Option<Instant>,
@@ -133,7 +134,7 @@ impl Peer {
             fresh: false,
             timer: None,
             role,
-            connection: built.connection,
+            connection: Box::new(built.connection),
             keys: built.keys,
             connect_by: Some(now.mono + config.connect_timeout),
             silence_timeout: config.silence_timeout,

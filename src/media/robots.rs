@@ -1,6 +1,6 @@
 //! Who sends and who watches: the peers of each robot.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use curfew_domain::{PeerId, RobotId};
 
@@ -80,10 +80,10 @@ impl Robots {
     }
 
     /// Puts a robot's viewers behind `viewers`.
-    pub(super) fn take_news(&mut self, robot: RobotId, viewers: &mut Vec<PeerId>) {
+    pub(super) fn take_news(&mut self, robot: RobotId, viewers: &mut VecDeque<PeerId>) {
         if let Some(robot) = self.robots.get_mut(&robot) {
             robot.has_news = false;
-            viewers.extend_from_slice(&robot.viewers);
+            viewers.extend(&robot.viewers);
         }
     }
 

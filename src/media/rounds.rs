@@ -1,13 +1,17 @@
 //! When viewers are sent what came for them: in rounds, so that several packets leave for a viewer in one call of the kernel.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use curfew_domain::RobotId;
+use curfew_domain::{PeerId, RobotId};
 
 /// Sending to many viewers is a call of the kernel each, so it pays to wait for the next packets: so long for each viewer
 /// that was sent to, and no longer than nobody notices.
-const PAUSE_PER_VIEWER: Duration = Duration::from_micros(40);
-const MAX_PAUSE: Duration = Duration::from_millis(3);
+const PAUSE_PER_VIEWER: Duration = Duration::from_micros(45);
+const MAX_PAUSE: Duration = Duration::from_micros(3_600);
+/// Viewers that are sent to before it is looked whether something came. What comes while others are sent to does not wait for the
+/// next round then, nor do commands and deadlines for the end of this one.
+const TURN: usize = 16;
 
 pub(super) struct Rounds {
     /// Robots of which there is something to send, and how many watch them.
@@ -15,11 +19,14 @@ pub(super) struct Rounds {
     viewers: usize,
     /// Before that there is no round.
     next_at: Instant,
+    /// When this round began, and who has not had a turn in it.
+    began_at: Instant,
+    round: VecDeque<PeerId>,
 }
 
 impl Rounds {
     pub(super) fn new(now: Instant) -> Self {
-        Self { waiting: Vec::new(), viewers: 0, next_at: now }
+        Self { waiting: Vec::new(), viewers: 0, next_at: now, began_at: now, round: VecDeque::new() }
     }
 
     /// Adds a robot that was not in the next round yet.
@@ -28,23 +35,31 @@ impl Rounds {
         self.viewers += viewers;
     }
 
-    /// The robots of the round, where it is time for one.
-    pub(super) fn take(&mut self, now: Instant) -> Option<Vec<RobotId>> {
-        if now < self.next_at || self.waiting.is_empty() {
-            return None;
+    /// The viewers whose turn it is. `watch` puts a robot's behind those of others.
+    pub(super) fn take(
+        &mut self,
+        now: Instant,
+        mut watch: impl FnMut(RobotId, &mut VecDeque<PeerId>),
+    ) -> impl Iterator<Item = PeerId> {
+        if self.round.is_empty() && !self.waiting.is_empty() && self.next_at <= now {
+            let viewers = u32::try_from(std::mem::take(&mut self.viewers)).unwrap_or(u32::MAX);
+            self.next_at = now + PAUSE_PER_VIEWER.saturating_mul(viewers).min(MAX_PAUSE);
+            self.began_at = now;
+            self.waiting.drain(..).for_each(|robot| watch(robot, &mut self.round));
         }
-        let viewers = u32::try_from(std::mem::take(&mut self.viewers)).unwrap_or(u32::MAX);
-        self.next_at = now + PAUSE_PER_VIEWER.saturating_mul(viewers).min(MAX_PAUSE);
-        Some(std::mem::take(&mut self.waiting))
+        self.round.drain(..TURN.min(self.round.len()))
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        if !self.round.is_empty() {
+            return Some(self.began_at);
+        }
         (!self.waiting.is_empty()).then_some(self.next_at)
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len() + self.round.len()
     }
 }
 
@@ -58,22 +73,51 @@ mod tests {
         RobotId::from(Uuid::from_u128(n))
     }
 
+    /// Whose turn it is, where each robot of that number is watched by as many viewers.
+    fn turn(rounds: &mut Rounds, now: Instant) -> usize {
+        let watch = |robot: RobotId, viewers: &mut VecDeque<PeerId>| {
+            let count = robot.as_uuid().as_u128();
+            viewers.extend((0..count).map(|n| PeerId::from(Uuid::from_u128(n))));
+        };
+        rounds.take(now, watch).count()
+    }
+
     #[test]
     fn the_first_round_is_at_once_and_the_next_after_a_pause_by_the_number_of_viewers() {
-        for (viewers, pause) in [(1, 40), (10, 400), (75, 3_000), (1_000, 3_000)] {
+        for (viewers, pause) in [(1, 45), (10, 450), (75, 3_375), (80, 3_600), (1_000, 3_600)] {
             let now = Instant::now();
             let mut rounds = Rounds::new(now);
-            assert_eq!((rounds.poll_timeout(), rounds.take(now)), (None, None), "nobody waits");
+            assert_eq!((rounds.poll_timeout(), turn(&mut rounds, now)), (None, 0), "nobody waits");
             rounds.add(robot(1), viewers - viewers / 3);
             rounds.add(robot(2), viewers / 3);
-            assert_eq!(rounds.take(now), Some(vec![robot(1), robot(2)]));
+            assert_eq!(turn(&mut rounds, now), 3, "those of both robots");
             rounds.add(robot(2), 1);
             let next = now + Duration::from_micros(pause);
             assert_eq!(rounds.poll_timeout(), Some(next));
-            assert_eq!(rounds.take(next - Duration::from_nanos(1)), None);
-            assert_eq!(rounds.take(next), Some(vec![robot(2)]));
+            assert_eq!(turn(&mut rounds, next - Duration::from_nanos(1)), 0);
+            assert_eq!(turn(&mut rounds, next), 2);
             rounds.add(robot(2), 1);
-            assert_eq!(rounds.poll_timeout(), Some(next + Duration::from_micros(40)), "one viewer's pause");
+            assert_eq!(rounds.poll_timeout(), Some(next + Duration::from_micros(45)), "one viewer's pause");
         }
+    }
+
+    #[test]
+    fn a_round_of_many_goes_on_at_once_and_each_viewer_has_one_turn_in_it() {
+        let now = Instant::now();
+        let mut rounds = Rounds::new(now);
+        rounds.add(robot(40), 40);
+        let mut turns = Vec::new();
+        while rounds.poll_timeout().is_some_and(|at| at <= now) {
+            turns.push(turn(&mut rounds, now));
+            // What comes meanwhile asks for a round of its own, later.
+            if turns.len() == 1 {
+                rounds.add(robot(2), 2);
+            }
+        }
+        assert_eq!(turns, [16, 16, 8]);
+        let next = now + Duration::from_micros(1_800);
+        assert_eq!((rounds.poll_timeout(), rounds.len()), (Some(next), 1));
+        assert_eq!(turn(&mut rounds, next), 2);
+        assert_eq!((rounds.poll_timeout(), rounds.len()), (None, 0));
     }
 }

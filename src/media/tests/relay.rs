@@ -71,6 +71,32 @@ fn what_comes_in_the_pause_after_a_round_leaves_at_its_end_by_itself() {
 }
 
 #[test]
+fn what_comes_while_others_are_sent_to_does_not_wait_for_the_next_round() {
+    let mut world = World::new(1);
+    let end = world.in_future(HOUR);
+    world.add_robot(1, end, &[h264()]);
+    // Two more than have a turn together.
+    let viewers: Vec<u128> = (2..20).collect();
+    viewers.iter().for_each(|n| world.add_viewer(*n, 7, end, 1));
+    world.connect(&(1..20).collect::<Vec<_>>());
+    // With the first packet reports become due, which take media along.
+    world.film(1, 1, FRAME);
+    world.pass(FRAME * 10);
+    world.wire.log.clear();
+    world.film(1, 2, Duration::from_micros(20));
+    world.pass_until("the second came", |world| world.core.stats().camera_packets == 3);
+    let had = |world: &World| {
+        let media = world.wire.log.iter().filter(|(_, _, class)| *class == Class::Media);
+        let to: Vec<_> = media.map(|(_, to, _)| *to).collect();
+        let count = |n: &u128| to.iter().filter(|to| **to == World::address(*n)).count();
+        viewers.iter().map(count).collect::<Vec<_>>()
+    };
+    assert_eq!(had(&world), [vec![1; 16], vec![2; 2]].concat());
+    world.pass(Duration::from_millis(1));
+    assert_eq!(had(&world), [2; 18]);
+}
+
+#[test]
 fn a_viewer_that_had_no_network_goes_on_with_a_key_frame() {
     let mut world = World::watched(1);
     world.film(1, 100, FRAME);
