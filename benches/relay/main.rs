@@ -6,6 +6,9 @@
 //! The forwarders are processes of their own, so their processor time and memory are theirs alone; robot and viewers are
 //! real DTLS-SRTP peers in this process. Rounds take turns, and medians are judged.
 //!
+//! A machine that shares its host with others is slower at one hour than at another and stands still for milliseconds, which no program
+//! on it can help: how much it does so is told before and after.
+//!
 //! Far ends that sleep are woken by whoever sends to them, so on one machine the forwarder pays for it; those of other machines
 //! would cost it nothing. With `--look-every-us` they are not woken but look so often, which counts as delay.
 
@@ -15,6 +18,7 @@ mod figures;
 mod forwarder;
 mod rival;
 mod robot;
+mod stalls;
 mod stand;
 
 use std::process::ExitCode;
@@ -71,7 +75,10 @@ fn main() -> Result<ExitCode> {
     };
     stand::hurry();
     let mut figures = Figures::default();
+    let before = stalls::stalls()?;
     forwarding(&setting, &mut figures)?;
+    figures.note("processors stood still, before: in all (most)", &before);
+    figures.note("and after", &stalls::stalls()?);
     memory(&setting, &mut figures)?;
     coming_and_going(&setting, &mut figures)?;
     figures.print()?;
