@@ -73,29 +73,34 @@ mod tests {
         RobotId::from(Uuid::from_u128(n))
     }
 
+    /// The nth viewer of a robot.
+    fn viewer(robot: RobotId, n: u128) -> PeerId {
+        PeerId::from(Uuid::from_u128(robot.as_uuid().as_u128() * 1_000 + n))
+    }
+
     /// Whose turn it is, where each robot of that number is watched by as many viewers.
-    fn turn(rounds: &mut Rounds, now: Instant) -> usize {
+    fn turn(rounds: &mut Rounds, now: Instant) -> Vec<PeerId> {
         let watch = |robot: RobotId, viewers: &mut VecDeque<PeerId>| {
-            let count = robot.as_uuid().as_u128();
-            viewers.extend((0..count).map(|n| PeerId::from(Uuid::from_u128(n))));
+            viewers.extend((0..robot.as_uuid().as_u128()).map(|n| viewer(robot, n)));
         };
-        rounds.take(now, watch).count()
+        rounds.take(now, watch).collect()
     }
 
     #[test]
     fn the_first_round_is_at_once_and_the_next_after_a_pause_by_the_number_of_viewers() {
+        let (of_one, of_two) = ([viewer(robot(1), 0)], [viewer(robot(2), 0), viewer(robot(2), 1)]);
         for (viewers, pause) in [(1, 45), (10, 450), (75, 3_375), (80, 3_600), (1_000, 3_600)] {
             let now = Instant::now();
             let mut rounds = Rounds::new(now);
-            assert_eq!((rounds.poll_timeout(), turn(&mut rounds, now)), (None, 0), "nobody waits");
+            assert_eq!((rounds.poll_timeout(), turn(&mut rounds, now)), (None, vec![]), "nobody waits");
             rounds.add(robot(1), viewers - viewers / 3);
             rounds.add(robot(2), viewers / 3);
-            assert_eq!(turn(&mut rounds, now), 3, "those of both robots");
+            assert_eq!(turn(&mut rounds, now), [&of_one[..], &of_two].concat());
             rounds.add(robot(2), 1);
             let next = now + Duration::from_micros(pause);
             assert_eq!(rounds.poll_timeout(), Some(next));
-            assert_eq!(turn(&mut rounds, next - Duration::from_nanos(1)), 0);
-            assert_eq!(turn(&mut rounds, next), 2);
+            assert_eq!(turn(&mut rounds, next - Duration::from_nanos(1)), []);
+            assert_eq!(turn(&mut rounds, next), of_two);
             rounds.add(robot(2), 1);
             assert_eq!(rounds.poll_timeout(), Some(next + Duration::from_micros(45)), "one viewer's pause");
         }
@@ -114,10 +119,11 @@ mod tests {
                 rounds.add(robot(2), 2);
             }
         }
-        assert_eq!(turns, [16, 16, 8]);
+        assert_eq!(turns.iter().map(Vec::len).collect::<Vec<_>>(), [16, 16, 8]);
+        assert_eq!(turns.concat(), (0..40).map(|n| viewer(robot(40), n)).collect::<Vec<_>>());
         let next = now + Duration::from_micros(1_800);
         assert_eq!((rounds.poll_timeout(), rounds.len()), (Some(next), 1));
-        assert_eq!(turn(&mut rounds, next), 2);
+        assert_eq!(turn(&mut rounds, next), [viewer(robot(2), 0), viewer(robot(2), 1)]);
         assert_eq!((rounds.poll_timeout(), rounds.len()), (None, 0));
     }
 }
