@@ -90,12 +90,6 @@ impl Deadlines {
         self.state().remove(due);
     }
 
-    /// Looks at the clocks again now: for a test that moved them.
-    #[cfg(test)]
-    pub(crate) fn look(&self) {
-        self.changed.notify_one();
-    }
-
     /// Everything due at `now`, earliest first, ends of rooms before the rest. Never anything early.
     pub(crate) fn fire_due(&self, now: Now) -> Vec<Fired> {
         self.state().fire(now)

@@ -53,17 +53,14 @@ impl Lab {
                 RoomState::Open
             }
             Phase::Waiting => RoomState::Waiting,
-            Phase::Ended => {
-                folded::refused(&self.shell, room, account, Reason::WindowClosed);
-                return Err(Refused::new(Reason::WindowClosed));
-            }
+            Phase::Ended => return Err(self.too_late(room, account)),
         };
         let is_new = !live.has(account);
         let seat = Seat { who: Sitter::Account(account), outbox, admitted: state == RoomState::Open };
         if !self.shell.rooms.seat(&live, connection, seat) {
             // It ended just now, or the last who waited for it has just left.
             return Err(match live.phase() {
-                Phase::Ended => Refused::new(Reason::WindowClosed),
+                Phase::Ended => self.too_late(room, account),
                 Phase::Waiting | Phase::Open { .. } => Refused::unavailable("Please try again."),
             });
         }
@@ -269,8 +266,7 @@ impl Lab {
     pub(super) async fn admit(&self, live: &LiveRoom, account: AccountId, basis: Basis) -> Answer<()> {
         if live.phase() == Phase::Ended {
             // Its end may not be recorded yet.
-            folded::refused(&self.shell, live.id, account, Reason::WindowClosed);
-            return Err(Refused::new(Reason::WindowClosed));
+            return Err(self.too_late(live.id, account));
         }
         let command = RoomCommand::Admit { account_id: account, basis, now: self.shell.now_in(live.id) };
         let metadata = Shell::metadata(Actor::Account(account));
@@ -279,6 +275,12 @@ impl Lab {
             folded::refused(&self.shell, live.id, account, refused.reason);
         }
         admitted.map(drop)
+    }
+
+    /// The refusal of who came after the end, which is recorded, folded.
+    fn too_late(&self, room: RoomId, account: AccountId) -> Refused {
+        folded::refused(&self.shell, room, account, Reason::WindowClosed);
+        Refused::new(Reason::WindowClosed)
     }
 
     async fn enter(
@@ -303,8 +305,7 @@ impl Lab {
             && self.shell.rooms.get(room).is_none()
             && self.shell.state::<RoomSide>(room).await?.is_closed()
         {
-            folded::refused(&self.shell, room, account, Reason::WindowClosed);
-            return Err(Refused::new(Reason::WindowClosed));
+            return Err(self.too_late(room, account));
         }
         if basis == Basis::Admin {
             folded::refused(&self.shell, room, account, Reason::ReasonRequired);

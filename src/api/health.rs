@@ -40,7 +40,8 @@ struct Health {
 async fn health(call: Call) -> Answer {
     let api = &call.api;
     let position = api.log.head().borrow().to_owned();
-    if api.log.read_after(position.saturating_sub(1), 1).await.is_err() {
+    let reading = api.log.read_after(position.saturating_sub(1), 1);
+    if !matches!(tokio::time::timeout(api.patience, reading).await, Ok(Ok(_))) {
         return Err(Problem::unavailable("The log does not answer."));
     }
     // The heartbeat writes every second, so this is no older.

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Client, Signaling, TestApp};
+use crate::support::{Client, Reply, Signaling, TestApp, fact};
 
 /// Connections that say nothing.
 async fn idle(app: &TestApp, count: usize) -> Vec<TcpStream> {
@@ -16,7 +16,7 @@ async fn idle(app: &TestApp, count: usize) -> Vec<TcpStream> {
 }
 
 /// The health asked on a connection of its own.
-async fn health(app: &TestApp) -> crate::support::Reply {
+async fn health(app: &TestApp) -> Reply {
     Client::new(app.app.http_addr).get("/health").await
 }
 
@@ -43,9 +43,8 @@ async fn when_all_connections_are_in_use_the_next_is_told_so() {
     assert_eq!(refused.refusal(), (503, "unavailable"));
     assert_eq!((refused.header("retry-after"), refused.header("connection")), (Some("1"), Some("close")));
     drop(signaling);
-    while health(&app).await.status != 200 {
-        tokio::task::yield_now().await;
-    }
+    let free = async { while health(&app).await.status != 200 {} };
+    fact("place for another", free).await;
     app.stop().await;
 }
 
@@ -76,9 +75,8 @@ async fn behind_a_proxy_the_bound_is_each_clients_own() {
     assert_eq!(from("1.1.1.1").get("/health").await.refusal(), (429, "rate_limited"));
     assert_eq!(from("1.1.1.1, 2.2.2.2").get("/health").await.status, 200);
     drop(signaling);
-    while from("1.1.1.1").get("/health").await.status != 200 {
-        tokio::task::yield_now().await;
-    }
+    let free = async { while from("1.1.1.1").get("/health").await.status != 200 {} };
+    fact("place for another", free).await;
     app.stop().await;
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use curfew::protocol::millis;
 use serde_json::{Value, json};
 
-use crate::support::{Person, Reply, Signaling, TestApp};
+use crate::support::{Person, Reply, Signaling, TestApp, fact};
 
 fn text(at: DateTime<Utc>) -> String {
     millis::to_string(&at)
@@ -103,14 +103,17 @@ async fn maintenance_takes_a_robot_out_of_use_and_back() {
 async fn recorded(app: &TestApp, name: &str) -> u64 {
     let log = &app.app.core.log;
     let mut head = log.head();
-    loop {
-        head.borrow_and_update();
-        let facts = log.read_after(0, 10_000).await.expect("the log is read");
-        if let Some(found) = facts.iter().find(|recorded| recorded.fact.event_type() == name) {
-            return found.position;
+    fact(name, async {
+        loop {
+            head.borrow_and_update();
+            let facts = log.read_after(0, 10_000).await.expect("the log is read");
+            if let Some(found) = facts.iter().find(|recorded| recorded.fact.event_type() == name) {
+                return found.position;
+            }
+            head.changed().await.expect("the log is open");
         }
-        head.changed().await.expect("the log is open");
-    }
+    })
+    .await
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::relay::{publish, some_peer};
-use crate::support::{ReceivedCamera, Receiver, fact};
+use crate::support::Receiver;
 
 const GONE: Duration = Duration::from_secs(5);
 
@@ -81,18 +81,6 @@ fn server_of(answer: &str) -> SocketAddr {
     format!("{}:{}", words[4], words[5]).parse().expect("an address")
 }
 
-/// Waits for a picture that was drawn after `since`, asking for a key frame as a browser does that cannot decode.
-async fn picture_since(camera: &mut ReceivedCamera, since: u64) {
-    loop {
-        let frame = fact("frame", camera.frame()).await.expect("media goes on");
-        match camera.stamp(&frame) {
-            Some(stamp) if stamp > since => return,
-            Some(_) => {}
-            None => camera.ask_for_key_frame().await,
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_viewers_picture_comes_back_when_its_network_does() {
     let config = MediaConfig { listen: ([127, 0, 0, 1], 0).into(), ..MediaConfig::default() };
@@ -106,13 +94,13 @@ async fn a_viewers_picture_comes_back_when_its_network_does() {
     let line = Line::to(server_of(&answer)).await;
     viewer.accept_answer(through(&answer, line.near)).await;
     let mut camera = viewer.camera().await;
-    picture_since(&mut camera, 0).await;
+    camera.picture_since(0).await;
 
     line.cut.send_replace(true);
     tokio::time::sleep(GONE).await;
     line.cut.send_replace(false);
     let (mended, wall) = (Instant::now(), SystemClock.wall().timestamp_millis());
-    picture_since(&mut camera, u64::try_from(wall).expect("after 1970")).await;
+    camera.picture_since(u64::try_from(wall).expect("after 1970")).await;
     eprintln!("the picture is back {:?} after the network", mended.elapsed());
     robot_side.abort();
     media.shutdown().await;

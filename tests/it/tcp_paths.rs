@@ -9,7 +9,6 @@ use curfew::agent::AgentError;
 use curfew::clock::{BootInstant, Clock, SystemClock};
 use curfew::media::{ClosedWhy, Media, MediaConfig, MediaEvent};
 use curfew_domain::{PeerId, RobotId};
-use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -74,6 +73,17 @@ impl Relay {
         .await
     }
 
+    /// Waits until something did not fit; whoever watches `beside` goes on getting each frame.
+    async fn drops(&self, beside: &mut ReceivedCamera) {
+        let before = self.media.stats().await.dropped_queue;
+        let dropped = async {
+            while self.media.stats().await.dropped_queue == before {
+                frames(beside, 1).await;
+            }
+        };
+        timeout(GAPS, dropped).await.expect("the path is too narrow");
+    }
+
     async fn stop(self) {
         self.robot_side.abort();
         self.media.shutdown().await;
@@ -82,19 +92,6 @@ impl Relay {
 
 fn wall_ms() -> u64 {
     u64::try_from(SystemClock.wall().timestamp_millis()).expect("after 1970")
-}
-
-/// Waits for a picture that was drawn after `since`, asking for a key frame as a browser does that cannot decode; its stamp.
-async fn picture_since(camera: &mut ReceivedCamera, since: u64) -> u64 {
-    let media_ssrc = camera.ssrc().await;
-    loop {
-        let frame = fact("frame", camera.frame()).await.expect("media goes on");
-        match camera.stamp(&frame) {
-            Some(stamp) if stamp > since => return stamp,
-            Some(_) => {}
-            None => camera.report(PictureLossIndication { sender_ssrc: 0, media_ssrc }).await,
-        }
-    }
 }
 
 /// So many frames of a viewer, each of which comes.
@@ -113,14 +110,11 @@ async fn a_path_too_narrow_shows_what_it_can_and_harms_nobody_else() {
     let looking = tokio::spawn(async move {
         let mut last = 0;
         loop {
-            last = picture_since(&mut narrow, last).await;
+            last = narrow.picture_since(last).await;
             newest.send_replace((last, wall_ms().saturating_sub(last)));
         }
     });
-    let before = relay.media.stats().await.dropped_queue;
-    while relay.media.stats().await.dropped_queue == before {
-        frames(&mut unharmed, 10).await;
-    }
+    relay.drops(&mut unharmed).await;
     // What did not fit was dropped; what is drawn from here on is shown all the same.
     let since = wall_ms();
     let goes_on = shown.wait_for(|(stamp, _)| *stamp > since);
@@ -136,13 +130,13 @@ async fn a_path_that_stalled_for_five_seconds_shows_the_picture_again() {
     let relay = Relay::start(|_| ()).await;
     let (_beside, mut unharmed) = watch_over_udp(&relay.media, relay.robot, relay.end).await;
     let (_viewer, _, path, mut stalled) = relay.viewer(Weather::Slow(WIDE), relay.end).await;
-    picture_since(&mut stalled, 0).await;
+    stalled.picture_since(0).await;
     path.weather.send_replace(Weather::Still);
     // Five seconds of them.
     frames(&mut unharmed, 150).await;
     path.weather.send_replace(Weather::Slow(WIDE));
     let mended = wall_ms();
-    picture_since(&mut stalled, mended).await;
+    stalled.picture_since(mended).await;
     eprintln!("the picture is back {} ms after the path", wall_ms() - mended);
     assert_eq!(relay.media.stats().await.tcp_connections, 1, "over the same connection");
     relay.stop().await;
@@ -153,7 +147,7 @@ async fn a_path_that_died_without_a_word_is_given_up_and_reset() {
     let mut relay = Relay::start(|config| config.silence_timeout = Duration::from_secs(2)).await;
     let (_beside, mut unharmed) = watch_over_udp(&relay.media, relay.robot, relay.end).await;
     let (_viewer, peer, mut path, mut dead) = relay.viewer(Weather::Slow(WIDE), relay.end).await;
-    picture_since(&mut dead, 0).await;
+    dead.picture_since(0).await;
     path.weather.send_replace(Weather::Still);
     assert_eq!(relay.closed(peer).await, ClosedWhy::Timeout);
     assert_eq!(relay.media.stats().await.tcp_connections, 0);
@@ -168,12 +162,9 @@ async fn the_cut_takes_back_what_waits_for_a_path_that_is_full() {
     let relay = Relay::start(|_| ()).await;
     let (_beside, mut unharmed) = watch_over_udp(&relay.media, relay.robot, relay.end).await;
     let (_viewer, peer, mut path, mut full) = relay.viewer(Weather::Slow(WIDE), relay.end).await;
-    picture_since(&mut full, 0).await;
+    full.picture_since(0).await;
     path.weather.send_replace(Weather::Still);
-    let before = relay.media.stats().await.dropped_queue;
-    while relay.media.stats().await.dropped_queue == before {
-        frames(&mut unharmed, 1).await;
-    }
+    relay.drops(&mut unharmed).await;
     let cut = relay.media.close_peer(peer, None).await.expect("it was there");
     assert_eq!(cut.lateness, Duration::ZERO);
     path.weather.send_replace(Weather::Drained);
@@ -204,7 +195,7 @@ async fn a_robot_whose_network_lets_no_udp_through_publishes_over_tcp() {
     let robot_side = publish_through(&media, &mut events, robot, end, without_udp).await;
     assert_eq!(media.stats().await.tcp_peers, 1);
     let (_viewer, mut camera) = watch_over_udp(&media, robot, end).await;
-    picture_since(&mut camera, wall_ms()).await;
+    camera.picture_since(wall_ms()).await;
     robot_side.abort();
     media.shutdown().await;
 }

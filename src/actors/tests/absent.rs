@@ -120,7 +120,11 @@ async fn a_holder_who_came_and_left_is_no_no_show() {
     world.lab.leave(side.id).await;
     world.until(|fact| matches!(fact, Fact::Room(RoomEvent::ParticipantLeft { .. })).then_some(())).await;
     world.advance(Duration::from_secs(61));
+    dispatch::no_show(world.lab.shell.clone(), booked.id).await;
+    let (joined, mut again) = world.join(&viewer, booked.id).await;
+    joined.expect("the session goes on");
     world.advance(Duration::from_secs(600));
+    assert_eq!(again.next(ended).await, "window_closed");
     world.until_status(booked.id, Status::Ended).await;
 }
 

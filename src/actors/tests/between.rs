@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use curfew_domain::{AccountId, Cause, Fact, RobotEvent, RobotId, Role, RoomEvent, RoomId, Window};
+use curfew_domain::{AccountId, Cause, Fact, Reason, RobotEvent, RobotId, Role, RoomEvent, RoomId, Window};
 use curfew_projections::Status;
 use uuid::Uuid;
 
@@ -15,6 +15,13 @@ use crate::actors::room::RoomSide;
 use crate::actors::{OfferTarget, Principal, RoomHint};
 use crate::clock::BootInstant;
 use crate::protocol::{RoomState, ServerMessage};
+
+fn opened(fact: &Fact, room: RoomId) -> Option<()> {
+    match fact {
+        Fact::Room(RoomEvent::Opened { room_id, .. }) => (*room_id == room).then_some(()),
+        _ => None,
+    }
+}
 
 fn publish(message: &ServerMessage) -> Option<()> {
     matches!(message, ServerMessage::Publish(_)).then_some(())
@@ -153,6 +160,39 @@ async fn nobody_waits_for_a_booking_that_was_cancelled_while_they_came() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_because_the_session_ended_while_they_came_is_recorded_so() {
+    let world = World::new().await;
+    let robot = world.robot("one").await;
+    for from in (10..).step_by(10).take(OFTEN) {
+        let viewer = world.viewer().await;
+        let booked = world.book(&viewer, robot, from, from + 5).await.expect("free");
+        world.step_wall(minute(from));
+        world.until_status(booked.id, Status::Active).await;
+        let room = world.lab.booking(booked.id).await.expect("there").room_id;
+        world.until(|fact| opened(fact, room)).await;
+        let ending = async {
+            // Later in each round: it ends before they are let in, meanwhile, and after.
+            for _ in 10..from {
+                tokio::task::yield_now().await;
+            }
+            world.advance(Duration::from_mins(5));
+        };
+        let ((joined, _side), ()) = tokio::join!(world.join(&viewer, booked.id), ending);
+        if let Err(refused) = joined {
+            assert_eq!(refused.reason, Reason::WindowClosed);
+            let theirs = |fact: &Fact| match fact {
+                Fact::Room(RoomEvent::ParticipantRefused { account_id, reason, .. }) => {
+                    (*account_id == account(&viewer)).then_some(*reason)
+                }
+                _ => None,
+            };
+            assert_eq!(world.until(theirs).await, Reason::WindowClosed);
+        }
+        world.until_status(booked.id, Status::Ended).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_leaves_as_the_window_begins_is_not_recorded_as_there() {
     let world = World::new().await;
     let robot = world.robot("one").await;
@@ -161,13 +201,8 @@ async fn who_leaves_as_the_window_begins_is_not_recorded_as_there() {
         let booked = world.book(&viewer, robot, from, from + 5).await.expect("free");
         let (joined, mut side) = world.join(&viewer, booked.id).await;
         let room = joined.expect("the holder").room_id;
-        world.clock.step_wall(minute(from));
-        world.lab.shell.deadlines.look();
-        let opened = |fact: &Fact| match fact {
-            Fact::Room(RoomEvent::Opened { room_id, .. }) => (*room_id == room).then_some(()),
-            _ => None,
-        };
-        world.until(opened).await;
+        world.step_wall(minute(from));
+        world.until(|fact| opened(fact, room)).await;
         world.lab.leave(side.id).await;
         side.hand_over();
         // The last copy of its outbox is gone when nobody is letting it in any more.

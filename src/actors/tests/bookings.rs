@@ -1,7 +1,7 @@
 use curfew_domain::{Fact, Reason, RobotChoice, RobotEvent, Window};
 use curfew_projections::Status;
 
-use super::world::{World, account, minute};
+use super::world::{World, account, eventually, minute};
 use crate::actors::workflows::Runner;
 use crate::actors::{NewBooking, Recorded};
 
@@ -122,9 +122,8 @@ async fn idle_actors_are_let_go_and_come_back_with_what_the_log_says() {
     world.book(&viewer, robot, 60, 70).await.expect("free");
     let shell = &world.lab.shell;
     // What is under way holds its actors; the head does not move any more once all is answered.
-    while world.lab.health().answered < *world.log.head().borrow() {
-        tokio::task::yield_now().await;
-    }
+    let answered = async || world.lab.health().answered >= *world.log.head().borrow();
+    eventually("all is answered", answered).await;
     world.clock.advance(shell.config.idle);
     shell.registry.passivate(shell);
     assert_eq!(shell.registry.len(), 1, "the robot is connected");

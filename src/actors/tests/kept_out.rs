@@ -6,7 +6,7 @@ use curfew_domain::{BookingEvent, Cause, Fact, Reason, RobotEvent, RoomEvent};
 use curfew_projections::Status;
 
 use super::sessions::viewer_offer;
-use super::world::{PATIENCE, World, keep_out};
+use super::world::{World, eventually, keep_out};
 use crate::actors::deadlines::{Due, Fired};
 use crate::actors::{OfferTarget, Recorded, dispatch};
 use crate::protocol::ServerMessage;
@@ -97,12 +97,7 @@ async fn a_booking_ends_with_what_its_room_says_however_late_that_comes() {
     let room = world.lab.booking(booked.id).await.expect("known").room_id;
     let disk = keep_out(&world, "SessionEnded").await;
     world.advance(Duration::from_mins(10));
-    let room_is_gone = async {
-        while world.lab.shell.rooms.get(room).is_some() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, room_is_gone).await.expect("its end was recorded");
+    eventually("the room's end is recorded", async || world.lab.shell.rooms.get(room).is_none()).await;
     dispatch::fire(&world.lab.shell, vec![Fired::Due(Due::BookingEnds(booked.id))]);
     disk.release().await;
     let cause = |fact: &Fact| match fact {

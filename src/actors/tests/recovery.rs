@@ -4,7 +4,7 @@ use curfew_domain::{Actor, Booking, BookingEvent, Cause, Fact, LabEvent, Room, R
 use curfew_projections::Status;
 
 use super::sessions::viewer_offer;
-use super::world::{World, account, keep_out, minute};
+use super::world::{World, account, eventually, keep_out, minute};
 use crate::actors::OfferTarget;
 use crate::protocol::RoomState;
 
@@ -141,20 +141,13 @@ async fn a_start_is_one_fact_however_often_what_follows_is_tried() {
     world.clock.step_wall(minute(2));
     // The start, and after it the first try to record that the robot went with the process before.
     let started = |fact: &Fact| matches!(fact, Fact::Lab(LabEvent::ServerStarted { .. }));
-    let mut starts = 0;
-    while starts < 2 {
-        starts = world.facts().await.iter().filter(|fact| started(fact)).count();
-        tokio::task::yield_now().await;
-    }
+    let starts = async || world.facts().await.iter().filter(|fact| started(fact)).count();
+    eventually("the start is recorded", async || starts().await == 2).await;
     let meanwhile = world.book(&world.viewer().await, robot, 10, 15).await.expect("requested");
     assert!(!meanwhile.decided, "nothing runs yet");
     disk.release().await;
     world.until_status(booked.id, Status::Active).await;
-    assert_eq!(
-        world.facts().await.iter().filter(|fact| started(fact)).count(),
-        2,
-        "this start and the one before"
-    );
+    assert_eq!(starts().await, 2, "this start and the one before");
 }
 
 /// A session with a viewer whose room's end got into the log before the process died, and its peer's did not.

@@ -26,8 +26,7 @@ async fn stepped_by(step: TimeDelta) {
     let (joined, mut side) = world.join(&viewer, booked.id).await;
     joined.expect("the holder");
     world.advance(Duration::from_secs(60));
-    world.clock.step_wall(minute(1) + step);
-    world.lab.shell.deadlines.look();
+    world.step_wall(minute(1) + step);
     let by = |fact: &Fact| match fact {
         Fact::Lab(LabEvent::ClockStepped { by_us, .. }) => Some(*by_us),
         _ => None,
@@ -73,8 +72,7 @@ async fn a_window_ahead_follows_the_clock() {
     let world = World::new().await;
     let (robot, viewer) = (world.robot("one").await, world.viewer().await);
     let booked = world.book(&viewer, robot, 60, 90).await.expect("free");
-    world.clock.step_wall(minute(60));
-    world.lab.shell.deadlines.look();
+    world.step_wall(minute(60));
     world.until_status(booked.id, Status::Active).await;
     let facts = world.facts().await;
     let begun = facts.iter().find_map(|fact| match fact {

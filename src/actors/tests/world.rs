@@ -16,11 +16,12 @@ use uuid::Uuid;
 
 use crate::actors::account::{AccountSide, LabSide, TheLab};
 use crate::actors::booking::BookingSide;
+use crate::actors::deadlines::Now;
 use crate::actors::robot::RobotSide;
 use crate::actors::room::RoomSide;
 use crate::actors::{
     ActorsConfig, Answer, Booked, ConnectionId, Joined, Lab, LabParts, NewBooking, NewRobot, Outbox,
-    Principal, RoomHint,
+    Principal, RoomHint, dispatch,
 };
 use crate::clock::{BootInstant, ManualClock, SharedClock};
 use crate::media::{Media, MediaConfig};
@@ -205,9 +206,21 @@ impl World {
         (joined, connection)
     }
 
+    /// Moves both clocks on. What falls due by that is under way when this returns, and rooms that end by it are cut.
     pub(super) fn advance(&self, by: Duration) {
         self.clock.advance(by);
-        self.lab.shell.deadlines.look();
+        self.carry_out_due();
+    }
+
+    /// Sets the wall clock alone, as an operator does; what falls due by that is under way when this returns.
+    pub(super) fn step_wall(&self, to: DateTime<Utc>) {
+        self.clock.step_wall(to);
+        self.carry_out_due();
+    }
+
+    fn carry_out_due(&self) {
+        let shell = &self.lab.shell;
+        dispatch::fire(shell, shell.deadlines.fire_due(Now::of(&shell.clock)));
     }
 
     pub(super) async fn facts(&self) -> Vec<Fact> {
@@ -265,6 +278,16 @@ impl World {
         };
         tokio::time::timeout(PATIENCE, waiting).await.expect("the booking came to this");
     }
+}
+
+/// Waits for what nothing announces.
+pub(super) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect(what);
 }
 
 pub(super) fn rover(slug: &str) -> NewRobot {

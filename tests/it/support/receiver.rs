@@ -13,6 +13,7 @@ use rtc::rtp::packetizer::Depacketizer;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateInit,
@@ -21,6 +22,9 @@ use webrtc::peer_connection::{
 };
 
 use super::robot_link::fact;
+
+/// A path that is narrow shows few pictures.
+const SHOWN_WITHIN: Duration = Duration::from_secs(90);
 
 pub(crate) struct Receiver {
     peer: Box<dyn PeerConnection>,
@@ -171,6 +175,23 @@ impl ReceivedCamera {
 
     pub(crate) async fn next_frame(&mut self) -> Vec<u8> {
         fact("frame", self.frame()).await.expect("media goes on")
+    }
+
+    /// The stamp of the next picture that was drawn after `since`. Asks for a key frame as a browser does that cannot decode.
+    pub(crate) async fn picture_since(&mut self, since: u64) -> u64 {
+        let shown = async {
+            loop {
+                let frame = self.next_frame().await;
+                match self.stamp(&frame) {
+                    Some(stamp) if stamp > since => return stamp,
+                    Some(_) => {}
+                    None => self.ask_for_key_frame().await,
+                }
+            }
+        };
+        timeout(SHOWN_WITHIN, shown)
+            .await
+            .unwrap_or_else(|_| panic!("no picture after {since} within {SHOWN_WITHIN:?}"))
     }
 
     pub(crate) async fn ask_for_key_frame(&self) {
