@@ -23,8 +23,9 @@ const NARROW: u32 = 31_250;
 /// way. Only that it comes is looked at here; for how long there may be none, `media::tests::tcp` has a bound, in virtual time.
 const GAPS: Duration = Duration::from_secs(90);
 const WIDE: u32 = 10_000_000;
-/// What the path's own kernel may hold, 16 KiB doubled, and a piece that is on its way.
-const PATHS_OWN: usize = 48 * 1024;
+/// What the path's own kernel may hold: 16 KiB doubled, and the segment that does not fit any more, which it takes whole. 28 KB are
+/// usual, 51 KB were seen on a busy machine; where the cut takes nothing back, 125 KB come.
+const PATHS_OWN: usize = 80 * 1024;
 
 /// A relay with a robot that publishes.
 struct Relay {
