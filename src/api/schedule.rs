@@ -44,6 +44,8 @@ struct AvailableSlots {
     slot_duration: f64,
     /// How long before its start a window has to be booked, in hours; with 0, until its end.
     lead_time: f64,
+    /// How many days of 24 hours before its start a window can be booked at the earliest.
+    days_ahead: u32,
     zone: String,
 }
 
@@ -104,6 +106,7 @@ async fn available_slots(call: Call) -> Answer {
         min_session_duration: hours(TimeDelta::minutes(rules.min_minutes.into())),
         slot_duration: hours(TimeDelta::minutes(rules.slot_minutes.into())),
         lead_time: hours(TimeDelta::minutes(rules.lead_minutes.into())),
+        days_ahead: rules.days_ahead,
         zone: rules.zone.name().to_owned(),
     }))
 }

@@ -70,7 +70,7 @@ async fn a_slot_names_the_robots_that_have_it_also_where_a_buffer_reaches_over_m
     let (admin, viewer) = (app.admin().await, app.viewer().await);
     let (turtle, tortoise) =
         (admin.robot("turtle", "turtlebot").await, admin.robot("tortoise", "turtlebot").await);
-    let rules = json!({"buffer_s": 1800, "min_minutes": 30, "lead_minutes": 90, "reason": "cleaning"});
+    let rules = json!({"buffer_s": 1800, "min_minutes": 30, "lead_minutes": 90, "days_ahead": 9, "reason": "cleaning"});
     assert_eq!(put(&admin.client, &rules).await.status, 200);
     let date = Utc::now().date_naive() + Days::new(1);
     let body = json!({"robot_id": "turtle", "date": date, "start_time": "23:00", "end_time": "00:00"});
@@ -80,6 +80,7 @@ async fn a_slot_names_the_robots_that_have_it_also_where_a_buffer_reaches_over_m
     let slots = format!("/bookings/available-slots?date={next}&robot_type=turtlebot");
     let offered = viewer.client.get(&slots).await.body;
     assert_eq!((&offered["min_session_duration"], &offered["lead_time"]), (&json!(0.5), &json!(1.5)));
+    assert_eq!(offered["days_ahead"], 9);
     let robots = |slot: usize| {
         let ids = offered["available_slots"][slot]["robot_ids"].as_array().expect("robots").clone();
         ids.into_iter().map(|id| id.as_str().expect("an id").to_owned()).collect::<HashSet<_>>()

@@ -110,6 +110,23 @@ test('nothing is offered from now that the rules refuse', async ({ browser }) =>
   await page.context().close();
 });
 
+test('days that cannot be booked yet are veiled, and it is said until when one can', async ({ browser }) => {
+  await change({ days_ahead: 2 });
+  const page = await calendar(browser);
+  const words = /^Windows can be booked 2 days ahead, which is until \w+ \d+ \w+\./;
+  await expect(page.locator('.cal-beyond'), 'the last of seven days, and the rest of the third').toHaveCount(5);
+  await expect(page.getByText(words)).toHaveCount(0);
+  await page.getByLabel('Day', { exact: true }).fill(inLab(Date.now() + 4 * DAY_MS).slice(0, 10));
+  await expect(page.getByText(/Choose an earlier window\.$/).first()).toBeVisible();
+  await page.getByRole('button', { name: 'Clear' }).click();
+  await page.getByRole('button', { name: 'week after' }).click();
+  await expect(page.getByText(words)).toBeVisible();
+  await expect(page.locator('.cal-beyond')).toHaveCount(7);
+  await expect(page.locator('.cal-block.free')).toHaveCount(0);
+  await change({ days_ahead: 400 });
+  await page.context().close();
+});
+
 test('a finger chooses by a tap, pulls the end, and books', async ({ browser }) => {
   const context = await browser.newContext({ hasTouch: true, isMobile: true, viewport: { width: 360, height: 780 } });
   const page = await context.newPage();

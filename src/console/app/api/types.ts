@@ -119,6 +119,8 @@ export interface AvailableSlots {
   slot_duration: number;
   /** How long before its start a window has to be booked, in hours; with 0, until its end. */
   lead_time: number;
+  /** Of 24 hours each. */
+  days_ahead: number;
   /** The lab's time zone, an IANA name. */
   zone: string;
 }

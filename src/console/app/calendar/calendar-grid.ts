@@ -6,7 +6,7 @@ import { localTime } from '../time/zone.js';
 import { dragged, overlaps, type Bounds, type Draft, type Span } from './draft.js';
 import { gaps, instantAt, layOut, place, rowAt, type Day, type Grid, type Place } from './geometry.js';
 import { keyed } from './keys.js';
-import { closedOn, hoursShown, within, type Block, type Column, type LabTimes } from './model.js';
+import { closedOn, hoursShown, lastStart, within, type Block, type Column, type LabTimes } from './model.js';
 
 /** Fewer pixels than this are a click and no drag. */
 const CLICK_PX = 5;
@@ -120,7 +120,7 @@ export class CalendarGrid extends LitElement {
         ${gaps(day).map((gap) => html`<div class="cal-block skipped" ${vars(css(gap))} title="This day has no such time: the clocks are changed"></div>`)}
         ${column.free.map((slot) => this.#at(day, slot, 'free', html`<span class="unseen">Free ${this.#hoursOf(slot)}</span>`))}
         ${column.blocks.map((block) => this.#block(day, block))}
-        ${this.#past(day)} ${this.#draftIn(column, day)} ${this.#nowLine(day)}
+        ${this.#past(day)} ${this.#beyond(day)} ${this.#draftIn(column, day)} ${this.#nowLine(day)}
       </div>
     `;
   }
@@ -148,6 +148,13 @@ export class CalendarGrid extends LitElement {
     return row === 0 ? nothing : html`<div class="cal-past" ${vars({ '--height': row })}></div>`;
   }
 
+  /** What cannot be booked yet, under a veil too. */
+  #beyond(day: Day) {
+    const row = rowAt(day, lastStart(this.times, this.now));
+    const rows = day.starts.length - row;
+    return rows <= 0 ? nothing : html`<div class="cal-beyond" ${vars({ '--top': row, '--height': rows })}></div>`;
+  }
+
   #nowLine(day: Day) {
     const row = rowAt(day, this.now);
     const shown = row > 0 && row < day.starts.length;
@@ -159,7 +166,7 @@ export class CalendarGrid extends LitElement {
     if (draft === null || draft.column !== column.target.key) return nothing;
     const found = place(day, draft.startsAt, draft.endsAt);
     if (found === null) return nothing;
-    const wrong = draft.endsAt <= this.now || column.blocks.some((block) => overlaps(block, draft));
+    const wrong = draft.endsAt <= this.now || draft.startsAt > lastStart(this.times, this.now) || column.blocks.some((block) => overlaps(block, draft));
     return html`
       <div class="cal-block draft ${wrong ? 'wrong' : ''}" ${vars(css(found))}>
         <b>${this.#hoursOf(draft)}</b>

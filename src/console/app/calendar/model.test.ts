@@ -21,6 +21,7 @@ const offered: AvailableSlots = {
   max_session_duration: 2,
   min_session_duration: 0.5,
   lead_time: 0,
+  days_ahead: 30,
   slot_duration: 1,
   zone: 'UTC',
 };
@@ -91,6 +92,9 @@ describe('a choice', () => {
     expect(said({ ...draft(12, 13), endsAt: at(12, 15) })).toBe('At least 30 min have to be booked. Choose a longer window.');
     expect(said(draft(17, 19))).toBe('The lab is closed then. Choose a time within its hours.');
     expect(said(draft(9, 10), at(8), { ...times, leadMinutes: 120 })).toBe('A window has to be booked 2 h before it begins. Choose a later one.');
+    const far = 'Windows can be booked 1 day ahead, which is until Tuesday 1 June. Choose an earlier window.';
+    expect(said(draft(9, 10), at(9) - 24 * 3_600_000, { ...times, daysAhead: 1 })).toBeNull();
+    expect(said(draft(9, 10), at(9) - 24 * 3_600_000 - 1, { ...times, daysAhead: 1 })).toBe(far);
     expect(objection(draft(9, 10), [{ ...day, blocks: [{ ...taken[0]!, startsAt: at(9), mine: true }] }], times, at(8))).toMatch(/^You have a booking at this time\. Choose/);
   });
 

@@ -1,10 +1,11 @@
 import type { AvailableSlots, Robot, ScheduledSlot } from '../api/types.js';
 import { maintenanceOf } from '../schedule.js';
-import { clock, duration } from '../time/format.js';
+import { clock, duration, longDay } from '../time/format.js';
 import { addDays, dayStart, instantOf } from '../time/zone.js';
 import { allTaken, overlaps, type Draft, type Span } from './draft.js';
 
 const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
 
 /** What one books: a robot, or any robot of a type. */
 export interface Target {
@@ -42,6 +43,8 @@ export interface LabTimes {
   longestMinutes: number;
   /** How long before its start a window has to be booked; with 0, until its end. */
   leadMinutes: number;
+  /** How many days of 24 hours before its start a window can be booked at the earliest. */
+  daysAhead: number;
   /** Minutes of the day, the same twice where it is closed; null where the lab never closes. */
   open: { from: number; to: number } | null;
 }
@@ -103,6 +106,7 @@ export function labTimes(slots: AvailableSlots): LabTimes {
     shortestMinutes: minutes(slots.min_session_duration, 1),
     longestMinutes: minutes(slots.max_session_duration, 1),
     leadMinutes: minutes(slots.lead_time, 0),
+    daysAhead: slots.days_ahead,
     open: openOf(slots),
   };
 }
@@ -125,7 +129,19 @@ export function objection(draft: Draft, days: readonly Pick<Column, 'date' | 'op
   if (days.some((day) => day.open !== undefined && closedOn(day, times).some((closed) => overlaps(closed, draft)))) {
     return 'The lab is closed then. Choose a time within its hours.';
   }
+  if (draft.startsAt > lastStart(times, now)) return `${horizonInWords(times, now)} Choose an earlier window.`;
   return lengthObjection(draft, times, now);
+}
+
+/** The latest start that can be booked now. */
+export function lastStart({ daysAhead }: LabTimes, now: number): number {
+  return now + daysAhead * DAY_MS;
+}
+
+/** How far ahead windows can be booked. */
+export function horizonInWords(times: LabTimes, now: number): string {
+  const last = longDay(lastStart(times, now), now, times.zone);
+  return `Windows can be booked ${times.daysAhead} day${times.daysAhead === 1 ? '' : 's'} ahead, which is until ${last}.`;
 }
 
 function lengthObjection({ startsAt, endsAt }: Draft, { shortestMinutes, longestMinutes, leadMinutes }: LabTimes, now: number): string | null {

@@ -5,11 +5,11 @@ import type { FromNow } from '../calendar/booking-panel.js';
 import '../calendar/booking-panel.js';
 import { draftInWords } from '../calendar/calendar-grid.js';
 import { stepOf, type Bounds, type Draft, type Span } from '../calendar/draft.js';
-import { columnOf, labTimes, lengthsFromNow, objection, targetsOf, type Column, type LabTimes, type Target } from '../calendar/model.js';
+import { columnOf, horizonInWords, labTimes, lastStart, lengthsFromNow, objection, targetsOf, type Column, type LabTimes, type Target } from '../calendar/model.js';
 import { api, clock, mayBook } from '../context.js';
 import { empty, LoadingPage } from '../parts/loading-page.js';
 import { duration, isoDate, longDay, shortDay, windowText } from '../time/format.js';
-import { addDays, agree, browserZone, daysBetween, isZone, localTime } from '../time/zone.js';
+import { addDays, agree, browserZone, dayStart, daysBetween, isZone, localTime } from '../time/zone.js';
 
 const TICK_MS = 15_000;
 const MINUTE_MS = 60_000;
@@ -71,7 +71,7 @@ export class CalendarPage extends LoadingPage {
     const columns = this.#columns(targets, times);
     const may = mayBook();
     return html`
-      ${this.#toolbar(targets, times)} ${this.outcome()}
+      ${this.#toolbar(targets, times)} ${this.outcome()} ${this.#beyond(times, now)}
       <div class="calendar ${may ? '' : 'alone'}">
         <div>
           <curfew-calendar-grid
@@ -144,6 +144,12 @@ export class CalendarPage extends LoadingPage {
         </div>
       </div>
     `;
+  }
+
+  /** Says why there is nothing to choose where all that is shown is too far ahead. */
+  #beyond(times: LabTimes, now: number) {
+    if (dayStart(times.zone, this.date) <= lastStart(times, now)) return nothing;
+    return html`<p class="notice" role="status">${horizonInWords(times, now)}</p>`;
   }
 
   #legend(may: boolean): TemplateResult {
