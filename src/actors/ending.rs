@@ -145,9 +145,9 @@ pub(crate) async fn end(shell: &Arc<Shell>, room: RoomId, end: End, by: Actor, r
 
 /// Cuts all watches of a robot.
 pub(crate) fn cut_watches(shell: &Arc<Shell>, robot: RobotId, by: Actor) -> Vec<Cut> {
-    let end = End { cause: Cause::RobotLost, at: shell.clock.wall(), reason: None };
+    let end = |room| End { cause: Cause::RobotLost, at: shell.now_in(room), reason: None };
     let watches = shell.rooms.of_robot(robot).into_iter().filter(|room| room.place().booking.is_none());
-    watches.filter_map(|room| cut(shell, room.id, end.clone(), by, None)).collect()
+    watches.filter_map(|room| cut(shell, room.id, end(room.id), by, None)).collect()
 }
 
 /// Ends the session for one account, everybody else stays.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use curfew_domain::{AccountCommand, AccountId, Actor, Cause, LabCommand, LabRules, Reason, Role};
+use curfew_domain::{AccountCommand, AccountId, Actor, Cause, LabCommand, LabRules, Reason, Role, RoomId};
 use futures_util::future::{BoxFuture, join_all};
 use uuid::Uuid;
 
@@ -58,8 +58,7 @@ impl Lab {
             Role::Viewer => place.booking.is_none(),
             Role::Auditor => true,
         };
-        let end = End { cause: Cause::TerminatedByAdmin, at: self.shell.clock.wall(), reason: None };
-        let ended = take_out(&self.shell, id, &end, by, None, is_closed_to);
+        let ended = take_out(&self.shell, id, Cause::TerminatedByAdmin, by, None, is_closed_to);
         self.patiently(async move {
             ended.await;
             Ok(())
@@ -76,9 +75,9 @@ impl Lab {
             return Err(Refused::not_found("account"));
         }
         let reason_hash = self.shell.reason_hash(reason);
-        let end = End { cause: Cause::AccountSuspended, at: self.shell.clock.wall(), reason: None };
         let hash = reason_hash.clone();
-        let cut = move |shell: &Arc<Shell>| take_out(shell, id, &end, by, Some(&hash), |_| true);
+        let cause = Cause::AccountSuspended;
+        let cut = move |shell: &Arc<Shell>| take_out(shell, id, cause, by, Some(&hash), |_| true);
         self.shell.spawn(cut(&self.shell));
         self.shell.keep_reason_soon(reason);
         let command = AccountCommand::Suspend { by, reason_hash, now: self.shell.clock.wall() };
@@ -227,22 +226,24 @@ fn not_oneself(by: Actor, id: AccountId) -> Answer<()> {
 fn take_out(
     shell: &Arc<Shell>,
     id: AccountId,
-    end: &End,
+    cause: Cause,
     by: Actor,
     reason_hash: Option<&str>,
     is_meant: impl Fn(&Place) -> bool,
 ) -> BoxFuture<'static, ()> {
+    // In each room by its own time.
+    let end = |room: RoomId| End { cause, at: shell.now_in(room), reason: None };
     let (mut held, mut visited) = (vec![], vec![]);
     for room in shell.rooms.all().into_iter().filter(|room| is_meant(&room.place())) {
         if room.place().holder == id && room.deadline().is_some() {
-            held.extend(ending::cut(shell, room.id, end.clone(), by, reason_hash.map(str::to_owned)));
+            held.extend(ending::cut(shell, room.id, end(room.id), by, reason_hash.map(str::to_owned)));
         } else if room.has(id) {
-            visited.push(room.id);
+            visited.push((room.id, end(room.id)));
         }
     }
-    let (shell, end) = (Arc::clone(shell), end.clone());
+    let shell = Arc::clone(shell);
     Box::pin(async move {
-        let left = visited.into_iter().map(|room| ending::end_for(&shell, room, id, end.clone()));
+        let left = visited.into_iter().map(|(room, end)| ending::end_for(&shell, room, id, end));
         tokio::join!(ending::finish_all(&shell, held), join_all(left));
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use curfew_domain::{
-    Actor, BookingId, Cause, CredentialId, Decide, Reason, Robot, RobotCommand, RobotEvent, RobotId,
+    Actor, BookingId, Cause, CredentialId, Decide, Reason, Robot, RobotCommand, RobotEvent, RobotId, RoomId,
 };
 use uuid::Uuid;
 
@@ -114,7 +114,7 @@ impl Lab {
         let by = account_of(admin)?;
         let reason_hash = Some(self.shell.reason_hash(reason)).filter(|hash| !hash.is_empty());
         let command = RobotCommand::Retire { by, reason_hash, now: self.shell.clock.wall() };
-        let mut cuts = self.displace(id, &command, Cause::RobotLost, admin, reason.trim()).await?;
+        let mut cuts = self.displace(id, &command, true, Cause::RobotLost, admin, reason.trim()).await?;
         cuts.extend(ending::cut_watches(&self.shell, id, admin));
         robot::end_publishing(id, Cause::RobotLost, &self.shell);
         self.record_robot(id, command, admin, cuts).await
@@ -135,7 +135,8 @@ impl Lab {
         let (reason_hash, now) = (self.shell.reason_hash(reason), self.shell.clock.wall());
         let from = from.unwrap_or(now);
         let command = RobotCommand::StartMaintenance { from, until, by, reason_hash, now };
-        let cuts = self.displace(id, &command, Cause::Maintenance, admin, reason).await?;
+        let begins_now = from <= now && until.is_none_or(|until| until > now);
+        let cuts = self.displace(id, &command, begins_now, Cause::Maintenance, admin, reason).await?;
         self.record_robot(id, command, admin, cuts).await
     }
 
@@ -217,11 +218,13 @@ impl Lab {
         told(Some(self.robot(id).await?.decide(command.clone())))
     }
 
-    /// Cuts the sessions of the bookings that a command is going to displace, before it is recorded.
+    /// Cuts the sessions of the bookings that a command is going to displace, before it is recorded; where what it does
+    /// `begins_now`, whatever runs.
     async fn displace(
         &self,
         id: RobotId,
         command: &RobotCommand,
+        begins_now: bool,
         cause: Cause,
         by: Actor,
         reason: &str,
@@ -238,12 +241,17 @@ impl Lab {
                 .map(|gone| gone.booking_id)
                 .collect();
         self.shell.keep_reason_soon(reason);
-        let end = End { cause, at: self.shell.clock.wall(), reason: Some(reason.to_owned()) };
+        let reason_of = || Some(reason.to_owned());
+        let end = |room: RoomId| End { cause, at: self.shell.now_in(room), reason: reason_of() };
         let rooms = self.shell.rooms.of_robot(id).into_iter();
-        let hit = rooms.filter(|room| room.place().booking.is_some_and(|id| displaced.contains(&id)));
+        // A session that runs is hit also where the wall clock stepped out of its window since it began.
+        let is_hit = |booking| begins_now || displaced.contains(&booking);
+        let hit = rooms.filter(|room| room.place().booking.is_some_and(is_hit));
         let open = hit.filter(|room| room.deadline().is_some());
         let hash = Some(self.shell.reason_hash(reason));
-        Ok(open.filter_map(|room| ending::cut(&self.shell, room.id, end.clone(), by, hash.clone())).collect())
+        Ok(open
+            .filter_map(|room| ending::cut(&self.shell, room.id, end(room.id), by, hash.clone()))
+            .collect())
     }
 
     /// Records what was carried out already, however long the disk takes.

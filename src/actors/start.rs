@@ -150,7 +150,7 @@ async fn leave_room(shell: &Arc<Shell>, id: RoomId) {
     let reports = shell.media.close_room(id, None).await;
     let terminated: Vec<_> = reports.iter().map(|report| shell.terminated(report)).collect();
     let Ok(room) = shell.state::<RoomSide>(id).await else { return };
-    let now = shell.clock.wall();
+    let now = shell.now_in(id);
     for (account_id, _) in room.participants() {
         let command = RoomCommand::Leave {
             account_id,

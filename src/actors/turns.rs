@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use curfew_domain::{AccountId, Actor};
 use tokio::sync::OwnedMutexGuard;
 
-/// What there may be one of.
+/// What is looked up and then made, or taken away, by one at a time.
 #[derive(Debug)]
 pub(crate) struct Turns {
     /// The slugs that were given since the process began: read models that are behind may not have them yet.

@@ -153,7 +153,8 @@ impl Peer {
         }
     }
 
-    /// Takes a datagram that the demux assigned to this peer; whether its protocols get to see it, which drop malformed ones.
+    /// Takes a datagram that the demux assigned to this peer. False when the guard keeps it from the peer's protocols, which drop
+    /// what is malformed by themselves.
     pub(super) fn receive(&mut self, now: Now, path: Path, bytes: &[u8]) -> bool {
         let class = Class::of(bytes);
         let is_connected = self.is_connected();

@@ -232,14 +232,28 @@ async fn a_stop_that_is_engaged_while_another_is_cleared_is_told() {
 }
 
 #[test]
-fn ends_that_are_moved_at_once_leave_everybody_with_the_same_end() {
+fn an_admins_words_go_with_their_own_end_and_once() {
+    let room = ahead();
+    room.explain(minute(20), "an exam");
+    assert_eq!(room.explanation(minute(15)), None, "somebody else's end");
+    assert_eq!(room.explanation(minute(20)).as_deref(), Some("an exam"));
+    assert_eq!(room.explanation(minute(20)), None, "said already");
+}
+
+/// A room of ten hours that is not open yet.
+fn ahead() -> LiveRoom {
     let place = Place {
         booking: None,
         robot: RobotId::from(Uuid::nil()),
         holder: AccountId::from(Uuid::nil()),
         window: Window { starts_at: minute(0), ends_at: minute(600) },
     };
-    let room = LiveRoom::new(RoomId::from(Uuid::nil()), place);
+    LiveRoom::new(RoomId::from(Uuid::nil()), place)
+}
+
+#[test]
+fn ends_that_are_moved_at_once_leave_everybody_with_the_same_end() {
+    let room = ahead();
     assert!(room.open(BootInstant::FAR_FUTURE.saturating_sub(Duration::from_hours(24)), minute(600)));
     let kept = std::sync::Mutex::new(None);
     std::thread::scope(|scope| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use curfew_domain::{BookingEvent, Cause, Fact, Reason, RobotEvent, RoomEvent};
+use curfew_domain::{BookingEvent, Cause, Fact, LabEvent, Reason, RobotEvent, RoomEvent};
 use curfew_projections::Status;
 
 use super::sessions::viewer_offer;
@@ -47,6 +47,22 @@ async fn who_terminated_a_session_is_in_the_log_before_its_end() {
         _ => None,
     });
     assert_eq!(ends.collect::<Vec<_>>(), ["cancelled", "closed", "ended"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_once_for_all_that_the_disk_does_not_take_and_is_recorded_itself() {
+    let world = World::impatient().await;
+    let mut sides = Vec::new();
+    for slug in ["one", "two", "three", "four"] {
+        let robot = world.robot(slug).await;
+        sides.push(world.connect(robot).await);
+    }
+    let _disk = keep_out(&world, "WentOffline").await;
+    // Once for each of them would be longer than this.
+    let patience = world.lab.shell.config.patience;
+    tokio::time::timeout(3 * patience, world.lab.shutdown()).await.expect("it stops");
+    let last = world.facts().await.pop();
+    assert!(matches!(last, Some(Fact::Lab(LabEvent::ServerStopped { .. }))), "{last:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

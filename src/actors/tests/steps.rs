@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use curfew_domain::{BookingEvent, Fact, LabEvent, RoomEvent};
+use curfew_domain::{BookingEvent, Cause, Fact, LabEvent, RobotId, RoomEvent};
 use curfew_projections::Status;
 
-use super::world::{World, minute};
-use crate::actors::{Recorded, RoomHint};
+use super::world::{World, account, eventually, minute};
+use crate::actors::{Answer, Principal, Recorded, RoomHint};
 use crate::protocol::{RoomState, ServerMessage};
 
 fn ended(message: &ServerMessage) -> Option<(String, chrono::DateTime<chrono::Utc>)> {
@@ -36,7 +36,7 @@ async fn stepped_by(step: TimeDelta) {
     let joined = joined.expect("the window is still open");
     assert_eq!(joined.state, RoomState::Open);
     assert_eq!(joined.ends_at - joined.server_time, TimeDelta::minutes(9), "what is left is told truly");
-    let by_type = RoomHint(format!("robot_rover_{}", super::world::account(&viewer)));
+    let by_type = RoomHint(format!("robot_rover_{}", account(&viewer)));
     let connection = super::world::Connection::new();
     let found = world.lab.join(&viewer, &by_type, connection.id, connection.outbox.clone()).await;
     assert_eq!(found.expect("found by its robot's type").room_id, joined.room_id);
@@ -80,4 +80,53 @@ async fn a_window_ahead_follows_the_clock() {
         _ => None,
     });
     assert_eq!(begun, Some(minute(60)));
+}
+
+/// A session of ten minutes, one of which has passed when the clock steps and its robot or its holder is taken away.
+async fn taken_away_after(
+    step: TimeDelta,
+    expected: Cause,
+    take: impl AsyncFn(&World, RobotId, &Principal) -> Answer<Recorded>,
+) {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 0, 10).await.expect("free");
+    world.until(|fact| matches!(fact, Fact::Room(RoomEvent::Opened { .. })).then_some(())).await;
+    let (joined, mut side) = world.join(&viewer, booked.id).await;
+    joined.expect("the holder");
+    world.advance(Duration::from_secs(60));
+    world.step_wall(minute(1) + step);
+    assert_eq!(take(&world, robot, &viewer).await, Ok(Recorded(true)));
+    assert_eq!(side.next(ended).await, (expected.name().to_owned(), minute(1)), "stepped by {step}");
+    let closed = |fact: &Fact| match fact {
+        Fact::Room(RoomEvent::Closed { cause, due_at, ended_at, .. }) => Some((*cause, *due_at, *ended_at)),
+        _ => None,
+    };
+    assert_eq!(world.until(closed).await, (expected, minute(1), minute(1)), "stepped by {step}");
+    let is_free = async || world.lab.robot(robot).await.expect("known").slots().count() == 0;
+    eventually("the slot is given back", is_free).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_a_session_away_is_told_and_recorded_in_its_own_time() {
+    for step in [TimeDelta::hours(1), TimeDelta::hours(-1)] {
+        taken_away_after(step, Cause::AccountSuspended, async |world, _, viewer| {
+            world.lab.suspend(&world.admin, account(viewer), "misuse").await
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_robot_that_is_taken_out_of_service_takes_the_running_session_with_it_whatever_the_clock_says() {
+    for step in [TimeDelta::hours(1), TimeDelta::hours(-1)] {
+        taken_away_after(step, Cause::Maintenance, async |world, robot, _| {
+            world.lab.start_maintenance(&world.admin, robot, None, None, "a wheel").await
+        })
+        .await;
+        taken_away_after(step, Cause::RobotLost, async |world, robot, _| {
+            world.lab.retire_robot(&world.admin, robot, "scrap").await
+        })
+        .await;
+    }
 }
