@@ -15,8 +15,8 @@ pub(super) fn routes() -> Vec<Route> {
             .about("Whether the server works")
             .gives::<Health>(StatusCode::OK),
         Route::new(Method::GET, "/config", Access::Public, config)
-            .about("How a client reaches media")
-            .gives::<IceConfig>(StatusCode::OK),
+            .about("How a client reaches media, and whether people may register")
+            .gives::<PublicConfig>(StatusCode::OK),
         Route::new(Method::GET, "/webrtc/config", Access::Any, webrtc_config)
             .about("How a client reaches media")
             .gives::<WebrtcConfig>(StatusCode::OK),
@@ -80,9 +80,13 @@ struct IceServer {
 
 #[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct IceConfig {
+struct PublicConfig {
     #[schemars(with = "Vec<IceServer>")]
     ice_servers: [IceServer; 0],
+    /// Whether people may make themselves an account; absent where they may not.
+    #[schemars(default)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    registration: bool,
 }
 
 #[derive(JsonSchema, Serialize)]
@@ -94,8 +98,8 @@ struct WebrtcConfig {
 }
 
 /// No STUN or TURN server is needed: the server is ICE-lite, at an address that clients can reach.
-async fn config(_: Call) -> Answer {
-    Ok(ok(&IceConfig { ice_servers: [] }))
+async fn config(call: Call) -> Answer {
+    Ok(ok(&PublicConfig { ice_servers: [], registration: call.api.registration }))
 }
 
 async fn webrtc_config(_: Call) -> Answer {

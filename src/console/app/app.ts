@@ -10,6 +10,7 @@ import './pages/admin-users.js';
 import './pages/bookings.js';
 import './pages/calendar.js';
 import './pages/redeem.js';
+import './pages/register.js';
 import './pages/robots.js';
 import './pages/sign-in.js';
 import './pages/watch.js';
@@ -69,6 +70,8 @@ export class App extends LitElement {
     switch (route.page) {
       case 'sign-in':
         return html`<curfew-sign-in></curfew-sign-in>`;
+      case 'register':
+        return html`<curfew-register></curfew-register>`;
       case 'redeem':
         return html`<curfew-redeem .token=${route.token}></curfew-redeem>`;
       case 'robots':

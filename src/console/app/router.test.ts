@@ -6,6 +6,7 @@ describe('the fragment', () => {
     ['', { page: 'robots' }],
     ['#/', { page: 'robots' }],
     ['#/sign-in', { page: 'sign-in' }],
+    ['#/register', { page: 'register' }],
     ['#/redeem/a%2Fb', { page: 'redeem', token: 'a/b' }],
     ['#/redeem', { page: 'redeem', token: null }],
     ['#/watch/0198', { page: 'watch', booking: '0198', robot: null }],
@@ -23,8 +24,8 @@ describe('the fragment', () => {
     expect(routeOf(fragment)).toEqual(route);
   });
 
-  it('opens two pages to everybody', () => {
-    expect(isOpen(routeOf('#/sign-in')) && isOpen(routeOf('#/redeem/t'))).toBe(true);
+  it('opens three pages to everybody', () => {
+    expect(isOpen(routeOf('#/sign-in')) && isOpen(routeOf('#/register')) && isOpen(routeOf('#/redeem/t'))).toBe(true);
     expect(isOpen(routeOf('#/robots')) || isOpen(routeOf('#/watch/b'))).toBe(false);
   });
 });

@@ -1,6 +1,7 @@
 /** A page behind the fragment, and what its address says beyond its name. */
 export type Route =
   | { page: 'sign-in' }
+  | { page: 'register' }
   | { page: 'redeem'; token: string | null }
   | { page: 'robots' }
   | { page: 'calendar'; robot: string | null }
@@ -38,6 +39,7 @@ export function routeOf(fragment: string): Route {
           return { page: 'unknown' };
       }
     case 'sign-in':
+    case 'register':
     case 'robots':
     case 'bookings':
     case 'account':
@@ -49,7 +51,7 @@ export function routeOf(fragment: string): Route {
 
 /** Pages that nobody need be signed in for. */
 export function isOpen(route: Route): boolean {
-  return route.page === 'sign-in' || route.page === 'redeem';
+  return route.page === 'sign-in' || route.page === 'register' || route.page === 'redeem';
 }
 
 export function isForAdmins(route: Route): boolean {
@@ -59,6 +61,7 @@ export function isForAdmins(route: Route): boolean {
 /** The title of a page, in the tab as in its heading. */
 export const TITLES: Record<Route['page'], string> = {
   'sign-in': 'Sign in',
+  register: 'Create an account',
   redeem: 'Set your password',
   robots: 'Robots',
   calendar: 'Calendar',

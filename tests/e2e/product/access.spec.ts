@@ -103,6 +103,20 @@ test('the link of the first administrator asks who they are, and a used one says
   await expect(page.getByLabel('Your name')).toBeVisible();
 });
 
+test('where people do not register themselves they are sent to the administrators', async ({ page }) => {
+  const answered = page.waitForResponse(/\/config$/);
+  await page.goto(demo.facts.url);
+  await answered;
+  await expect(page.getByText('no account yet? Ask')).toBeVisible();
+  await expect(page.getByRole('link', { name: 'Create one' })).toHaveCount(0);
+  await page.goto(`${demo.facts.url}/#/register`);
+  await page.getByLabel('Your name').fill('Vera');
+  await page.getByLabel('E-mail').fill('vera@example.org');
+  await page.getByLabel('Password').fill('a long enough password');
+  await page.getByRole('button', { name: 'Create the account' }).click();
+  await expect(page.getByRole('alert')).toContainText('Ask an admin of this lab for an account.');
+});
+
 test('an auditor looks and is offered nothing that only others may do', async ({ page }) => {
   await signIn(page, demo, demo.account('auditor'));
   await expect(page.getByRole('link', { name: /^Book/ })).toHaveCount(0);

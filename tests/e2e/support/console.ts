@@ -2,7 +2,7 @@ import { expect, type Browser, type Page } from '@playwright/test';
 import type { Account, Demo } from './demo.js';
 
 /** Signs in through the page, as a person does. */
-export async function signIn(page: Page, demo: Pick<Demo, 'facts'>, account: Pick<Account, 'email' | 'password'>): Promise<void> {
+export async function signIn(page: Page, demo: { facts: Pick<Demo['facts'], 'url'> }, account: Pick<Account, 'email' | 'password'>): Promise<void> {
   await page.goto(`${demo.facts.url}/#/sign-in`);
   await page.locator('input[name=email]').fill(account.email);
   await page.locator('input[name=password]').fill(account.password);

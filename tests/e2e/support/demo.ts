@@ -1,10 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { watch } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { end, start, START_LIMIT_MS } from './process.js';
 
 export interface Account {
   role: 'admin' | 'viewer' | 'auditor';
@@ -20,11 +19,6 @@ export interface DemoFacts {
   robots: { id: string; type: string }[];
   booking: { id: string; room_id: string; robot_id: string; starts_at: string; ends_at: string };
 }
-
-const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
-const BINARY = resolve(process.env['CURFEW_BIN'] ?? join(ROOT, 'target/debug/curfew'));
-const START_LIMIT_MS = 60_000;
-const STOP_LIMIT_MS = 10_000;
 
 /** One running `curfew demo` with its own data folder; both are gone after `stop`. */
 export class Demo {
@@ -75,10 +69,7 @@ export class Demo {
     const file = join(this.folder, 'robot.token');
     await writeFile(file, token, { mode: 0o600 });
     const sources = cameras.flatMap((camera) => ['--source', `${camera}=test`]);
-    const child = spawn(BINARY, ['robot', '--server', this.facts.url, '--token-file', file, ...sources], { stdio: 'ignore' });
-    const leaveNothing = () => child.kill('SIGKILL');
-    process.once('exit', leaveNothing);
-    child.once('exit', () => process.removeListener('exit', leaveNothing));
+    const child = start(['robot', '--server', this.facts.url, '--token-file', file, ...sources], 'ignore');
     return { stop: () => end(child, 'SIGTERM'), crash: () => end(child, 'SIGKILL') };
   }
 
@@ -100,11 +91,7 @@ async function launch(folder: string, minutes: number, listen: string): Promise<
   const facts = join(folder, 'demo.json');
   await rm(facts, { force: true });
   const args = ['demo', '--minutes', String(minutes), '--listen', listen, '--data', join(folder, 'data'), '--json', facts];
-  const child = spawn(BINARY, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  // A worker that is given up after a failure may not come to `stop`; what it started goes with it.
-  const leaveNothing = () => child.kill('SIGKILL');
-  process.once('exit', leaveNothing);
-  child.once('exit', () => process.removeListener('exit', leaveNothing));
+  const child = start(args, ['ignore', 'ignore', 'pipe']);
   const log: string[] = [];
   child.stderr?.setEncoding('utf8').on('data', (text: string) => log.push(text));
   try {
@@ -138,13 +125,4 @@ async function written(folder: string, file: string, child: ChildProcess): Promi
     void look();
   });
   return Promise.race([found, gone]);
-}
-
-async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill(signal);
-  const hard = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
-  await exited;
-  clearTimeout(hard);
 }

@@ -26,6 +26,7 @@ function press(name: string, button: string | RegExp): Opened {
 /** Every page, with what opens on it. A new one belongs in here: then it is held to what all are held to. */
 export const PAGES: readonly ConsolePage[] = [
   { at: 'sign-in', heading: 'Sign in', as: null },
+  { at: 'register', heading: 'Create an account', as: null },
   { at: 'redeem', heading: 'Set your password', as: null },
   { at: 'redeem/first-admin.code', heading: 'Welcome to Curfew', as: null },
   { at: 'robots', heading: 'Robots', as: 'admin', link: 'Robots' },

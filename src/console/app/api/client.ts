@@ -11,6 +11,7 @@ import type {
   NewUser,
   OneTimeLink,
   PasswordChanged,
+  PublicConfig,
   Robot,
   Robots,
   Role,
@@ -58,6 +59,9 @@ export class Client {
 
   login = (email: string, password: string) =>
     this.#ask<SignedIn>('/auth/login', { body: { email, password }, open: true });
+  /** What anybody may know before they sign in. */
+  config = () => this.#ask<PublicConfig>('/config', { open: true });
+  register = (body: { name: string; email: string; password: string }) => this.#ask<User>('/auth/register', { body, open: true });
   redeem = (body: { token: string; password: string; name?: string; email?: string }) =>
     this.#ask<Partial<SignedIn>>('/auth/redeem', { body, open: true });
   /** Ends every sign-in of before; the reply has the token to go on with. */

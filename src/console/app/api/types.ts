@@ -11,6 +11,11 @@ export interface User {
   suspended?: boolean;
 }
 
+export interface PublicConfig {
+  /** Whether people may make themselves an account. */
+  registration?: boolean;
+}
+
 export interface SignedIn {
   access_token: string;
   token_type: 'bearer';

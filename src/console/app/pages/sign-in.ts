@@ -1,5 +1,5 @@
 import { html, nothing } from 'lit';
-import { customElement } from 'lit/decorators.js';
+import { customElement, state } from 'lit/decorators.js';
 import { api, session } from '../context.js';
 import { field, Page, secretField } from '../parts/page.js';
 
@@ -7,6 +7,14 @@ const AFTER_REFUSAL = { bad_token: 'Check both and try again, or ask an administ
 
 @customElement('curfew-sign-in')
 export class SignInPage extends Page {
+  /** Whether people may make themselves an account here; until that is known, as if not. */
+  @state() private registration = false;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    void this.#ask();
+  }
+
   protected override render() {
     return html`
       <div class="page gate">
@@ -18,9 +26,20 @@ export class SignInPage extends Page {
           ${this.outcome()}
           <button class="primary" ?disabled=${this.pending}>${this.pending ? 'Signing in…' : 'Sign in'}</button>
         </form>
-        <p class="muted small">Forgot the password, or no account yet? Ask the lab's administrators.</p>
+        ${this.registration
+          ? html`
+              <p>No account yet? <a href="#/register">Create one</a></p>
+              <p class="muted small">Forgot the password? Ask the lab's administrators.</p>
+            `
+          : html`<p class="muted small">Forgot the password, or no account yet? Ask the lab's administrators.</p>`}
       </div>
     `;
+  }
+
+  async #ask(): Promise<void> {
+    // Without an answer, whoever cannot sign in asks the administrators.
+    const config = await api.config().catch(() => null);
+    this.registration = config?.registration === true;
   }
 
   #submit = (event: SubmitEvent) => {
