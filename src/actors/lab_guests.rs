@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use curfew_domain::{AccountId, Actor, BookingCommand, BookingId, Cause, Decide, Reason, RoomId};
+use curfew_domain::{AccountId, Actor, BookingCommand, BookingId, Cause, Decide, Reason, Role, RoomId};
 
 use super::account::AccountSide;
 use super::booking::BookingSide;
@@ -18,8 +18,15 @@ impl Lab {
     pub async fn invite_guest(&self, principal: &Principal, id: BookingId, guest: AccountId) -> Answer<()> {
         let (by, _) = self.person(principal).await?;
         self.shell.known_booking(id).await?;
-        if !self.shell.state::<AccountSide>(guest).await?.is_registered() {
+        let invited = self.shell.state::<AccountSide>(guest).await?;
+        if !invited.is_registered() {
             return Err(Refused::not_found("account"));
+        }
+        if invited.role() == Role::Auditor {
+            return Err(Refused::because(Reason::Conflict, "Auditors read the log and watch nothing."));
+        }
+        if invited.is_suspended() {
+            return Err(Refused::because(Reason::Conflict, "This account is suspended: it cannot watch."));
         }
         let command = BookingCommand::InviteGuest { account_id: guest, by, now: self.shell.clock.wall() };
         let metadata = Shell::metadata(Actor::Account(by));

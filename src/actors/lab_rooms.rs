@@ -128,7 +128,10 @@ impl Lab {
         if live.has(account) || live.phase() == Phase::Ended {
             return;
         }
-        live.tell(&ServerMessage::UserLeft(Sitter::Account(account).user()), None);
+        if seat.admitted {
+            // Of who only waited nobody was told that they came.
+            live.tell(&ServerMessage::UserLeft(Sitter::Account(account).user()), None);
+        }
         match live.phase() {
             Phase::Open { .. } if seat.admitted => ending::leave_if_gone(&self.shell, live.id, account).await,
             Phase::Waiting => self.shell.rooms.remove_if_idle(live.id),

@@ -1,5 +1,6 @@
 //! The room's actor: opens the live room when its opening is durable, moves its end, and lets it go when it has closed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -179,8 +180,9 @@ pub(crate) fn disarm(id: RoomId, shell: &Arc<Shell>) {
     }
 }
 
-/// Lets in those who waited: admitted durably first, told then.
+/// Lets in those who waited: admitted durably first, told then, and of each other after that.
 pub(crate) async fn welcome(shell: Arc<Shell>, live: Arc<LiveRoom>) {
+    let mut came = BTreeMap::new();
     for (connection, seat) in live.take_unadmitted() {
         if let Sitter::Account(account) = seat.who {
             // Whoever leaves or is sent away meanwhile is recorded as gone after that they came.
@@ -202,10 +204,18 @@ pub(crate) async fn welcome(shell: Arc<Shell>, live: Arc<LiveRoom>) {
             continue;
         }
         send(&seat.outbox, started(&live, &shell));
+        if let Sitter::Account(account) = seat.who {
+            came.entry(account).or_insert(connection);
+        }
         if matches!(seat.who, Sitter::Account(_)) && !shell.rooms.is_online(live.place().robot) {
             // Whoever waited is told that there is no robot yet.
             let user_id = live.place().robot.to_string();
             send(&seat.outbox, ServerMessage::RobotUnavailable(UserRef { user_id }));
+        }
+    }
+    for (account, connection) in came {
+        if live.seats_connection(connection) {
+            live.tell(&ServerMessage::UserJoined(Sitter::Account(account).user()), Some(connection));
         }
     }
 }

@@ -294,7 +294,7 @@ impl<E: Refusal> From<Undecided<E>> for Refused {
 impl From<MediaError> for Refused {
     fn from(error: MediaError) -> Self {
         let reason = match &error {
-            MediaError::TooLarge { .. } => Reason::TooLarge,
+            MediaError::TooLarge { .. } | MediaError::CandidateTooLarge { .. } => Reason::TooLarge,
             MediaError::Invalid(_) | MediaError::NoVideo | MediaError::NoCodec => Reason::Invalid,
             MediaError::TooManyPeers { .. } | MediaError::Stopped => Reason::Unavailable,
             MediaError::TooManyCandidates { .. } => Reason::RateLimited,
@@ -306,6 +306,7 @@ impl From<MediaError> for Refused {
             MediaError::TooManyCandidates { limit } => {
                 format!("A connection may name {limit} candidates: further ones are not taken.")
             }
+            MediaError::CandidateTooLarge { limit } => format!("A candidate has at most {limit} bytes."),
             error => format!("The connection could not be made: {error}."),
         };
         Self::because(reason, detail)

@@ -195,6 +195,9 @@ async fn change_rules(call: Call) -> Answer {
         }
         None => problem,
     })?;
+    if let Some(missing) = missing_rule(&call) {
+        return Err(Problem::invalid(format!("`{missing}` is missing; null is allowed there.")));
+    }
     call.api.lab.change_rules(&call.principal()?, rules, reason.as_deref()).await?;
     Ok(ok(&call.api.lab.rules()))
 }
@@ -211,6 +214,13 @@ fn unknown_rule(call: &Call) -> Option<String> {
         .map(|(name, _)| name)
         .find(|name| !is_known(name))
         .map(|name| name.chars().take(64).collect())
+}
+
+/// The first rule that the body does not have though it may be null: whoever does not know it is not to switch it off.
+fn missing_rule(call: &Call) -> Option<String> {
+    let members: Map<String, Value> = call.json().ok()?;
+    let Ok(Value::Object(known)) = serde_json::to_value(LabRules::default()) else { return None };
+    known.into_iter().map(|(name, _)| name).find(|name| !members.contains_key(name))
 }
 
 /// The first rule in the body that cannot be read even with all others being right: what the reader of all of them together

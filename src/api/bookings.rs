@@ -1,6 +1,6 @@
 //! Bookings: making, reading, extending and cancelling them.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, Utc};
+use chrono::{NaiveDate, NaiveTime, Timelike};
 use curfew_domain::{AccountId, BookingId, LabRules, Reason, RobotChoice, Window};
 use http::header::{HeaderValue, LOCATION};
 use http::{Method, StatusCode};
@@ -11,6 +11,7 @@ use crate::actors::{NewBooking, Recorded};
 use crate::api::admin::recorded;
 use crate::api::dto::{Booking, Facts, NotRecorded};
 use crate::api::error::Problem;
+use crate::api::instant::Instant;
 use crate::api::request::{Call, Page, ok, with_status};
 use crate::api::route::{Access, Answer, Route};
 
@@ -50,8 +51,8 @@ pub(super) fn routes() -> Vec<Route> {
 pub(super) struct Create {
     robot_id: Option<String>,
     robot_type: Option<String>,
-    starts_at: Option<DateTime<Utc>>,
-    ends_at: Option<DateTime<Utc>>,
+    starts_at: Option<Instant>,
+    ends_at: Option<Instant>,
     date: Option<NaiveDate>,
     start_time: Option<String>,
     end_time: Option<String>,
@@ -61,9 +62,11 @@ async fn create(call: Call) -> Answer {
     let body: Create = call.json()?;
     let window = window(&call.api.lab.rules(), &body)?;
     let robot = match (body.robot_id, body.robot_type) {
-        (Some(id_or_slug), _) => RobotChoice::Id(call.robot(&id_or_slug).await?),
+        (Some(id_or_slug), None) => RobotChoice::Id(call.robot(&id_or_slug).await?),
         (None, Some(robot_type)) => RobotChoice::Type(robot_type),
-        (None, None) => return Err(Problem::invalid("Either `robot_id` or `robot_type` is needed.")),
+        (None, None) | (Some(_), Some(_)) => {
+            return Err(Problem::invalid("Either `robot_id` or `robot_type` is needed, and not both."));
+        }
     };
     call.account()?;
     let booked = call.api.lab.book(&call.principal()?, NewBooking { robot, window }).await?;
@@ -81,9 +84,8 @@ async fn create(call: Call) -> Answer {
 
 pub(super) fn window(rules: &LabRules, body: &Create) -> Result<Window, Problem> {
     match (body.starts_at, body.ends_at, body.date, &body.start_time, &body.end_time) {
-        // Milliseconds are what the wire has: what is booked is what is read back.
-        (Some(starts_at), Some(ends_at), ..) => {
-            Window::new(starts_at.trunc_subsecs(3), ends_at.trunc_subsecs(3))
+        (Some(Instant(starts_at)), Some(Instant(ends_at)), None, None, None) => {
+            Window::new(starts_at, ends_at)
                 .map_err(|_| Problem::invalid("`ends_at` has to be later than `starts_at`."))
         }
         (None, None, Some(date), Some(start), Some(end)) => {
@@ -93,7 +95,7 @@ pub(super) fn window(rules: &LabRules, body: &Create) -> Result<Window, Problem>
                 .map_err(|broken| Problem::because(broken.reason(), broken.to_string()))
         }
         _ => Err(Problem::invalid(
-            "A window is needed: `starts_at` and `ends_at`, or `date`, `start_time` and `end_time`.",
+            "A window is needed: either `starts_at` and `ends_at`, or `date`, `start_time` and `end_time`.",
         )),
     }
 }
@@ -101,7 +103,10 @@ pub(super) fn window(rules: &LabRules, body: &Create) -> Result<Window, Problem>
 fn time_of_day(field: &str, text: &str) -> Result<NaiveTime, Problem> {
     NaiveTime::parse_from_str(text, "%H:%M")
         .or_else(|_| NaiveTime::parse_from_str(text, "%H:%M:%S"))
-        .map_err(|_| Problem::invalid(format!("`{field}` is a time of the day, HH:MM.")))
+        .ok()
+        // No leap second, as in an instant.
+        .filter(|time| time.nanosecond() < 1_000_000_000)
+        .ok_or_else(|| Problem::invalid(format!("`{field}` is a time of the day, HH:MM.")))
 }
 
 async fn list(call: Call) -> Answer {
@@ -153,13 +158,12 @@ async fn cancel(call: Call) -> Answer {
 
 #[derive(Deserialize, JsonSchema)]
 struct Extend {
-    ends_at: DateTime<Utc>,
+    ends_at: Instant,
 }
 
 /// 202 with the booking as it is when nothing was decided in time.
 async fn extend(call: Call) -> Answer {
-    let (id, Extend { ends_at }): (BookingId, _) = (call.id(0, "booking")?, call.json()?);
-    let ends_at = ends_at.trunc_subsecs(3);
+    let (id, Extend { ends_at: Instant(ends_at) }): (BookingId, _) = (call.id(0, "booking")?, call.json()?);
     let Recorded(decided) = call.api.lab.extend(&call.principal()?, id, ends_at).await?;
     let booking = load(&call, id).await?;
     let status = if decided || booking.ends_at() == ends_at { StatusCode::OK } else { StatusCode::ACCEPTED };

@@ -37,9 +37,11 @@ struct Invite {
 async fn invite(call: Call) -> Answer {
     let id: BookingId = call.id(0, "booking")?;
     let guest = match call.json()? {
-        Invite { user_id: Some(id), .. } => Some(id),
-        Invite { email: Some(email), .. } => call.api.accounts.by_email(&email).await?,
-        Invite { .. } => return Err(Problem::invalid("Either `user_id` or `email` is needed.")),
+        Invite { user_id: Some(id), email: None } => Some(id),
+        Invite { user_id: None, email: Some(email) } => call.api.accounts.by_email(&email).await?,
+        Invite { .. } => {
+            return Err(Problem::invalid("Either `user_id` or `email` is needed, and not both."));
+        }
     };
     let guest = guest.ok_or_else(|| Problem::not_found("person"))?;
     call.api.lab.invite_guest(&call.principal()?, id, guest).await?;

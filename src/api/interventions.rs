@@ -1,6 +1,6 @@
 //! What admins do to sessions and robots while they run: extend, shorten, terminate, watch, maintenance, emergency stop.
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use curfew_domain::{BookingId, RoomId};
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
@@ -10,6 +10,7 @@ use crate::actors::Recorded;
 use crate::api::admin::{WithReason, recorded, robot};
 use crate::api::bookings::current;
 use crate::api::dto::{Booking, NotRecorded, Robot};
+use crate::api::instant::Instant;
 use crate::api::request::{Call, ok, with_status};
 use crate::api::route::{Access, Answer, Route};
 use crate::protocol::millis;
@@ -58,7 +59,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 #[derive(Deserialize, JsonSchema)]
 struct NewEnd {
-    ends_at: DateTime<Utc>,
+    ends_at: Instant,
     /// Where a reason is owed, the domain says so when it is empty.
     #[serde(default)]
     reason: String,
@@ -66,14 +67,14 @@ struct NewEnd {
 
 async fn extend(call: Call) -> Answer {
     let (id, body): (BookingId, NewEnd) = (call.id(0, "booking")?, call.json()?);
-    let ends_at = body.ends_at.trunc_subsecs(3);
+    let Instant(ends_at) = body.ends_at;
     let extended = call.api.lab.extend_anyway(&call.principal()?, id, ends_at, &body.reason).await?;
     booking(&call, id, extended).await
 }
 
 async fn shorten(call: Call) -> Answer {
     let (id, body): (BookingId, NewEnd) = (call.id(0, "booking")?, call.json()?);
-    let ends_at = body.ends_at.trunc_subsecs(3);
+    let Instant(ends_at) = body.ends_at;
     let shortened = call.api.lab.shorten(&call.principal()?, id, ends_at, &body.reason).await?;
     booking(&call, id, shortened).await
 }
@@ -106,11 +107,12 @@ async fn watch(call: Call) -> Answer {
     Ok(with_status(StatusCode::CREATED, &Watch { room_id, ends_at }))
 }
 
-/// From now where it has no start, and until it is ended where it has no end.
+/// From now where it has no start, and until it is ended where it has no end: so a misspelt one is refused.
 #[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Maintenance {
-    starts_at: Option<DateTime<Utc>>,
-    ends_at: Option<DateTime<Utc>>,
+    starts_at: Option<Instant>,
+    ends_at: Option<Instant>,
     #[serde(default)]
     reason: String,
 }
@@ -118,7 +120,7 @@ struct Maintenance {
 async fn start_maintenance(call: Call) -> Answer {
     let id = call.robot(call.param(0)).await?;
     let Maintenance { starts_at, ends_at, reason } = call.json()?;
-    let (from, until) = (starts_at.map(|at| at.trunc_subsecs(3)), ends_at.map(|at| at.trunc_subsecs(3)));
+    let (from, until) = (starts_at.map(|Instant(at)| at), ends_at.map(|Instant(at)| at));
     let started = call.api.lab.start_maintenance(&call.principal()?, id, from, until, &reason).await?;
     match recorded(started) {
         Some(response) => Ok(response),

@@ -14,6 +14,7 @@ pub(crate) mod fuzz;
 mod guests;
 mod health;
 mod idempotency;
+mod instant;
 mod interventions;
 pub mod listener;
 pub mod metrics;

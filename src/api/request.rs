@@ -69,13 +69,27 @@ impl Call {
         self.param(index).parse().map_err(|_| Problem::not_found(what))
     }
 
-    /// The body as JSON.
+    /// The body, a JSON object. What is wrong is said with the member that it is in.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_slice(&self.body).map_err(|error| {
+        match self.body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'{') => {}
+            // Members have names, not places.
+            Some(_) => return Err(Problem::invalid("The body has to be a JSON object: {…}.")),
+            None => return Err(Problem::invalid("The body is missing: a JSON object is needed.")),
+        }
+        let mut reader = serde_json::Deserializer::from_slice(&self.body);
+        let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let path: String = error.path().to_string().chars().take(64).collect();
             // Its text says what is expected where, and nothing of the server.
-            let words = in_few_words(&error);
-            Problem::invalid(format!("The body is not what is expected here: {words}."))
-        })
+            let words = in_few_words(error.inner());
+            match path.as_str() {
+                "." => Problem::invalid(format!("The body is not what is expected here: {words}.")),
+                member => Problem::invalid(format!("`{member}` is not what is expected there: {words}.")),
+            }
+        })?;
+        let rest = reader.end().map_err(|error| in_few_words(&error));
+        rest.map_err(|words| Problem::invalid(format!("The body is not one JSON object: {words}.")))?;
+        Ok(read)
     }
 
     /// A query parameter that has to be there and readable.

@@ -117,7 +117,7 @@ impl Media {
         candidate: IceCandidateInit,
     ) -> Result<(), MediaError> {
         if candidate.candidate.len() > MAX_CANDIDATE {
-            return Err(MediaError::TooLarge { limit: MAX_CANDIDATE });
+            return Err(MediaError::CandidateTooLarge { limit: MAX_CANDIDATE });
         }
         self.ask(|reply| Command::AddCandidate(peer, reply)).await?
     }

@@ -100,6 +100,8 @@ pub enum MediaEvent {
 pub enum MediaError {
     #[error("the session description is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    #[error("the candidate is larger than {limit} bytes")]
+    CandidateTooLarge { limit: usize },
     #[error("the session description cannot be used: {0}")]
     Invalid(String),
     #[error("the offer has no video section that goes in the needed direction")]

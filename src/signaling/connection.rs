@@ -17,7 +17,7 @@ use crate::actors::{ConnectionId, Joined, OfferTarget, Principal, Refused, Robot
 use crate::api::listener::Place;
 use crate::protocol::{
     ClientMessage, Empty, IncomingAnswer, JoinRoom, JoinedRoom, OutgoingCandidate, OutgoingOffer, Register,
-    Registered, RobotStop, ServerMessage, SessionDescription, User, UserRef, UserType, in_few_words,
+    Registered, RobotStop, SdpType, ServerMessage, SessionDescription, User, UserRef, UserType, in_few_words,
 };
 use curfew_domain::{PeerId, Reason, RobotId, RoomId};
 
@@ -314,6 +314,10 @@ impl Connection {
     }
 
     async fn offer(&mut self, who: &Principal, offer: OutgoingOffer) -> ControlFlow<()> {
+        if offer.offer.kind != SdpType::Offer {
+            let refused = Refused::because(Reason::Invalid, "The description has to be an offer.");
+            return self.refused(&refused).await;
+        }
         let sdp = offer.offer.sdp;
         let (negotiated, from) = match who {
             Principal::Robot { id, .. } => {

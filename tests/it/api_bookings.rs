@@ -46,6 +46,58 @@ async fn a_booking_is_made_and_read_back() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_meant_is_refused_by_the_name_of_its_member() {
+    let app = TestApp::start().await;
+    let (admin, viewer) = (app.admin().await, app.viewer().await);
+    admin.robot("turtle", "turtlebot").await;
+    let (from, to) = window(60, 30);
+    let of = |change: Value| {
+        let mut body = json!({"robot_id": "turtle", "starts_at": from, "ends_at": to});
+        body.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
+        body
+    };
+    let leap = format!("{}:60Z", &to[..16]);
+    let cases = [
+        (of(json!({"ends_at": leap})), "`ends_at`"),
+        (
+            of(json!({"starts_at": &from[..19]})),
+            "`starts_at` is not what is expected there: a time with its zone",
+        ),
+        (of(json!({"ends_at": "+262142-12-31T00:00:00Z"})), "`ends_at`"),
+        (of(json!({"robot_type": "turtlebot"})), "not both"),
+        (of(json!({"date": "2027-01-01"})), "either"),
+        (
+            json!({"robot_id": "turtle", "date": "2027-01-01", "start_time": "10:00:60", "end_time": "11:00"}),
+            "`start_time`",
+        ),
+        (json!(["turtle", null, from, to, null, null, null]), "JSON object"),
+        (json!([]), "JSON object"),
+        (json!({"robot_id": 7, "starts_at": from, "ends_at": to}), "`robot_id`"),
+    ];
+    for (body, named) in cases {
+        let refused = viewer.client.post("/bookings", body.clone()).await;
+        assert_eq!(refused.refusal(), (422, "invalid"), "{body}");
+        assert!(refused.text("detail").contains(named), "{body}: {refused:?}");
+    }
+    let json = "application/json";
+    for (body, named) in
+        [(&b" "[..], "missing"), (b"{} {}", "one JSON object"), (b"{", "not what is expected")]
+    {
+        let refused = viewer.client.send_raw("POST", "/bookings", json, body.to_vec()).await;
+        assert_eq!(refused.refusal(), (422, "invalid"));
+        assert!(refused.text("detail").contains(named), "{refused:?}");
+    }
+    assert_eq!(viewer.client.get("/my-bookings").await.body["items"], json!([]));
+    let booked = viewer.client.post("/bookings", of(json!({}))).await;
+    for (who, way) in [(&viewer, "/bookings"), (&admin, "/admin/bookings")] {
+        let path = format!("{way}/{}/extend", booked.text("id"));
+        let refused = who.client.post(&path, json!({"ends_at": leap, "reason": "x"})).await;
+        assert_eq!(refused.refusal(), (422, "invalid"), "{path}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_request_that_is_sent_again_with_its_key_is_carried_out_once() {
     let app = TestApp::start().await;
     let (admin, viewer, other) = (app.admin().await, app.viewer().await, app.viewer().await);

@@ -2,6 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use curfew::protocol::millis;
+use curfew_domain::Role;
 use serde_json::{Value, json};
 
 use crate::support::{Person, Reply, Signaling, TestApp};
@@ -42,6 +43,26 @@ async fn a_guest_sees_the_booking_among_the_own_ones_and_who_invited() {
     let others = admin.client.get("/bookings").await.body["items"][0].clone();
     assert_eq!((&others["role"], &others["invited_by"]), (&Value::Null, &Value::Null));
     assert_eq!(admin.client.get("/my-bookings").await.body["items"], json!([]));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn who_cannot_watch_is_not_invited() {
+    let app = TestApp::start().await;
+    let (admin, holder, guest) = (app.admin().await, app.viewer().await, app.viewer().await);
+    let (auditor, suspended) = (app.somebody(Role::Auditor).await, app.viewer().await);
+    admin.robot("turtle", "turtlebot").await;
+    let booking = shared(&holder, &guest, 60).await;
+    let body = json!({"suspended": true, "reason": "left the lab"});
+    let path = format!("/admin/users/{}", suspended.id());
+    assert_eq!(admin.client.send("PATCH", &path, Some(body)).await.status, 200);
+    let guests = format!("/bookings/{}/guests", booking.text("id"));
+    for nobody in [&auditor, &suspended] {
+        let refused = holder.client.post(&guests, json!({"user_id": nobody.id()})).await;
+        assert_eq!(refused.refusal(), (409, "conflict"));
+    }
+    let two = json!({"user_id": guest.id(), "email": "somebody@lab.example"});
+    assert_eq!(holder.client.post(&guests, two).await.refusal(), (422, "invalid"));
     app.stop().await;
 }
 

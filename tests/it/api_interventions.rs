@@ -88,6 +88,14 @@ async fn maintenance_takes_a_robot_out_of_use_and_back() {
     let over = admin.client.send("DELETE", path, None).await;
     assert_eq!((over.status, &over.body["maintenance"]), (200, &json!(false)), "{over:?}");
     assert_eq!(over.body["next_maintenance"], Value::Null);
+    for (misspelt, named) in [("start_at", "start_at"), ("starts_at", "`starts_at`")] {
+        let body =
+            json!({misspelt: "2027-01-01T00:00:60Z", "ends_at": "2027-01-02T00:00:00Z", "reason": "x"});
+        let refused = admin.client.post(path, body).await;
+        assert_eq!(refused.refusal(), (422, "invalid"));
+        assert!(refused.text("detail").contains(named), "{refused:?}");
+    }
+    assert_eq!(admin.client.get("/admin/robots").await.body["items"][0]["next_maintenance"], Value::Null);
     let tomorrow = (now + TimeDelta::days(1)).format("%Y-%m-%d");
     let slots = format!("/bookings/available-slots?date={tomorrow}&robot_type=turtlebot");
     let offered = async || holder.client.get(&slots).await.body["available_slots"].clone();

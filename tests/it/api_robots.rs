@@ -73,8 +73,18 @@ async fn a_credential_is_shown_once_and_can_be_revoked() {
     let (rest, last) = token.split_at(token.len() - 1);
     let altered = format!("{rest}{}", if last == "A" { "B" } else { "A" });
     assert_eq!(app.anyone().with_token(&altered).get("/robots").await.refusal(), (401, "bad_token"));
+    admin.robot("hare", "turtlebot").await;
+    let nobodys = curfew_domain::CredentialId::from(uuid::Uuid::nil()).to_string();
+    for (robot, credential) in [("hare", issued.text("id")), ("turtle", nobodys.as_str())] {
+        let path = format!("/admin/robots/{robot}/credentials/{credential}");
+        let refused = admin.client.send("DELETE", &path, None).await;
+        assert_eq!(refused.refusal(), (404, "not_found"), "{robot} has no such credential");
+    }
+    assert_eq!(robot.get("/robots").await.refusal(), (403, "wrong_role"), "it is good still");
     let path = format!("/admin/robots/turtle/credentials/{}", issued.text("id"));
-    assert_eq!(admin.client.send("DELETE", &path, None).await.status, 204);
+    for _ in 0..2 {
+        assert_eq!(admin.client.send("DELETE", &path, None).await.status, 204);
+    }
     assert_eq!(admin.client.get("/admin/robots").await.body["items"][0]["credentials"], json!([]));
     assert_eq!(robot.get("/robots").await.refusal(), (401, "bad_token"));
     app.stop().await;
@@ -86,6 +96,13 @@ async fn rules_are_read_and_changed_by_admins() {
     let admin = app.admin().await.client;
     let mut rules = admin.get("/admin/rules").await.body;
     rules["min_minutes"] = json!(15);
+    for nullable in ["open_hours", "no_robot_grace_s", "no_show_after_s"] {
+        let mut unaware = rules.clone();
+        unaware.as_object_mut().expect("an object").remove(nullable);
+        let refused = admin.send("PUT", "/admin/rules", Some(unaware)).await;
+        assert_eq!(refused.refusal(), (422, "invalid"), "{nullable}");
+        assert!(refused.text("detail").contains(nullable), "{refused:?}");
+    }
     let changed = admin.send("PUT", "/admin/rules", Some(rules.clone())).await;
     assert_eq!((changed.status, &changed.body["min_minutes"]), (200, &json!(15)));
     assert_eq!(admin.get("/admin/rules").await.body, changed.body);

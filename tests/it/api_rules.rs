@@ -112,6 +112,7 @@ async fn rules_that_cannot_be_kept_are_refused_by_the_name_of_their_field() {
         ("days_ahead", json!(3_661)),
         ("days_ahead", json!(-1)),
         ("lead_minutes", json!(525_601)),
+        ("lead_minutes", json!(60 * 24 * 30)),
         ("buffer_s", json!(86_401)),
         ("closures", json!(["someday"])),
         ("closures", json!(vec!["2027-01-01"; 1_001])),

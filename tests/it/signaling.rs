@@ -102,6 +102,7 @@ async fn what_is_malformed_gets_an_error_and_the_connection_stays() {
         "42",
         r#"{"event":"dance","data":{}}"#,
         r#"{"event":"offer","data":{"to":1}}"#,
+        r#"{"event":"offer","data":{"to":"turtle","offer":{"type":"answer","sdp":"v=0\r\n"}}}"#,
     ];
     for text in damaged {
         signaling.raw(text.to_owned()).await;

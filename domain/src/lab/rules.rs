@@ -266,6 +266,10 @@ impl LabRules {
             ),
             (self.days_ahead > MOST_DAYS_AHEAD, "`days_ahead` is at most 3660"),
             (self.lead_minutes > 60 * 24 * 365, "`lead_minutes` is at most 525600, a year"),
+            (
+                self.lead_minutes > 0 && self.lead_minutes >= self.days_ahead.saturating_mul(60 * 24),
+                "`lead_minutes` are less than `days_ahead` have: else nothing could be booked",
+            ),
             (self.buffer_s > 24 * 3600, "`buffer_s` is at most 86400, a day"),
             (self.closures.len() > MOST_CLOSURES, "`closures` are at most 1000"),
             (self.viewer_limit == 0 || self.viewer_limit > MOST_VIEWERS, "`viewer_limit` is from 1 to 64"),

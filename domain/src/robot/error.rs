@@ -34,12 +34,14 @@ pub enum RobotError {
     ReasonRequired,
     #[error("the emergency stop is not engaged")]
     NotStopped,
+    #[error("the robot has no such credential")]
+    NoSuchCredential,
 }
 
 impl Refusal for RobotError {
     fn reason(&self) -> Reason {
         match self {
-            Self::NotRegistered => Reason::NotFound,
+            Self::NotRegistered | Self::NoSuchCredential => Reason::NotFound,
             Self::AlreadyRegistered
             | Self::TooManyCredentials
             | Self::OtherMaintenance
@@ -62,13 +64,21 @@ impl Refusal for RobotError {
                 "The robot has another maintenance ahead: end that first, or let this one reach it."
                     .to_owned()
             }
+            Self::NoSuchCredential => "This robot has no such credential.".to_owned(),
             Self::NotStopped => "The robot's emergency stop is not engaged.".to_owned(),
             Self::Retired => "This robot is retired: choose another.".to_owned(),
             Self::TooManyCredentials => {
                 "The robot has as many credentials as it may have: revoke one first.".to_owned()
             }
             Self::EmptyWindow => "The end must be later than the beginning.".to_owned(),
-            Self::Invalid(field) => format!("{field} is empty, too long or not allowed."),
+            Self::Invalid(field @ ("slug" | "type")) => {
+                format!("`{field}` has 1 to 64 letters, digits, hyphens, points and underscores, and is no id.")
+            }
+            Self::Invalid("name") => "`name` is one line of at most 120 bytes.".to_owned(),
+            Self::Invalid("cameras") => {
+                "`cameras` are one or more different names of letters, digits, hyphens, points and underscores.".to_owned()
+            }
+            Self::Invalid(field) => format!("`{field}` is not allowed."),
             other => other.reason().text().to_owned(),
         }
     }

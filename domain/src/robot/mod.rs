@@ -17,7 +17,7 @@ pub use error::RobotError;
 pub use event::RobotEvent;
 pub use presence::{EmergencyStop, Publishing};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::Aggregate;
@@ -51,6 +51,8 @@ pub struct Robot {
     profile: Option<Profile>,
     /// The credentials in force, with the hex SHA-256 of their tokens.
     credentials: BTreeMap<CredentialId, String>,
+    /// Those that were in force once.
+    revoked: BTreeSet<CredentialId>,
     calendar: Calendar,
     presence: Presence,
     is_retired: bool,
@@ -193,7 +195,10 @@ impl Profile {
             return Err(RobotError::Invalid("type"));
         }
         let is_camera = |name: &String| is_word(name, LONGEST_SLUG);
-        if self.cameras.len() > MOST_CAMERAS || !self.cameras.iter().all(is_camera) {
+        let distinct: BTreeSet<_> = self.cameras.iter().collect();
+        let is_list =
+            (1..=MOST_CAMERAS).contains(&self.cameras.len()) && distinct.len() == self.cameras.len();
+        if !is_list || !self.cameras.iter().all(is_camera) {
             return Err(RobotError::Invalid("cameras"));
         }
         Ok(())
@@ -280,6 +285,7 @@ impl Aggregate for Robot {
             }
             RobotEvent::CredentialRevoked { credential_id, .. } => {
                 self.credentials.remove(&credential_id);
+                self.revoked.insert(credential_id);
             }
             RobotEvent::Retired { .. } => self.is_retired = true,
             _ => {}

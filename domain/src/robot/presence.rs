@@ -109,7 +109,12 @@ impl Robot {
             return Err(RobotError::NotRegistered);
         }
         if !self.credentials.contains_key(&credential_id) {
-            return Ok(vec![]);
+            // Whoever means one that leaked and names another is not to believe that it opens nothing any more.
+            return if self.revoked.contains(&credential_id) {
+                Ok(vec![])
+            } else {
+                Err(RobotError::NoSuchCredential)
+            };
         }
         let mut events = vec![RobotEvent::CredentialRevoked { credential_id, by, revoked_at: now }];
         if self.presence.connection.is_some_and(|connection| connection.credential_id == credential_id) {

@@ -331,7 +331,11 @@ fn a_revoked_credential_takes_its_robot_offline_and_opens_nothing_more() {
             E::WentOffline { connection_id: id(80), cause: Cause::CredentialRevoked, at: at(1) },
         ])
         .when(C::Connect { connection_id: id(81), credential_id: credential(), now: at(2) })
-        .then_refused(No::UnknownCredential);
+        .then_refused(No::UnknownCredential)
+        .when(C::RevokeCredential { credential_id: credential(), by: by_admin(), now: at(3) })
+        .then_nothing()
+        .when(C::RevokeCredential { credential_id: id(82), by: by_admin(), now: at(3) })
+        .then_refused(No::NoSuchCredential);
     assert!(!robot.state().accepts(credential(), &reason()));
 }
 

@@ -63,6 +63,41 @@ async fn a_session_starts_and_ends_on_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn those_who_waited_are_told_of_each_other_as_the_session_begins_and_not_before() {
+    let world = World::new().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let (guest, gone) = (world.viewer().await, world.viewer().await);
+    let (_, mut robot_side) = world.connect(robot).await;
+    let booked = world.book(&viewer, robot, 10, 20).await.expect("free");
+    for invited in [&guest, &gone] {
+        world.lab.invite_guest(&viewer, booked.id, account(invited)).await.expect("the holder may");
+    }
+    let (_, mut viewer_side) = world.join(&viewer, booked.id).await;
+    let (_, guest_side) = world.join(&guest, booked.id).await;
+    let (_, gone_side) = world.join(&gone, booked.id).await;
+    world.lab.leave(gone_side.id).await;
+    world.advance(Duration::from_mins(10));
+    let next = |message: &ServerMessage| match message {
+        ServerMessage::SessionStarted(_) => Some("started".to_owned()),
+        ServerMessage::UserJoined(user) => Some(user.user_id.clone()),
+        ServerMessage::UserLeft(user) => Some(format!("{} left", user.user_id)),
+        _ => None,
+    };
+    let (holder, guest) = (account(&viewer).to_string(), account(&guest).to_string());
+    assert_eq!(viewer_side.next(next).await, "started");
+    assert_eq!(viewer_side.next(next).await, guest);
+    let mut heard = [robot_side.next(next).await, robot_side.next(next).await, robot_side.next(next).await];
+    heard.sort();
+    let mut expected = ["started".to_owned(), holder, guest.clone()];
+    expected.sort();
+    assert_eq!(heard, expected);
+    world.lab.leave(guest_side.id).await;
+    for side in [&mut viewer_side, &mut robot_side] {
+        assert_eq!(side.next(next).await, format!("{guest} left"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_window_that_has_begun_is_booked_and_opens_at_once() {
     let world = World::new().await;
     let (robot, viewer) = (world.robot("one").await, world.viewer().await);
