@@ -64,10 +64,7 @@ pub(crate) fn fire(shell: &Arc<Shell>, fired: Vec<Fired>) {
 fn carry_out(shell: &Arc<Shell>, due: Due) {
     match due {
         Due::RoomEnds(_) => {}
-        Due::BookingStarts(id) => {
-            let now = shell.clock.wall();
-            booking(shell, id, BookingCommand::StartSession { now });
-        }
+        Due::BookingStarts(id) => shell.spawn(start(Arc::clone(shell), id)),
         Due::BookingEnds(id) => shell.spawn(end_unopened(Arc::clone(shell), id)),
         Due::RobotAhead(robot, _) => rooms_changed(shell, robot, None),
         Due::RoomWarning(room, seconds_left) => warn(shell, room, seconds_left),
@@ -77,9 +74,13 @@ fn carry_out(shell: &Arc<Shell>, due: Due) {
     }
 }
 
-fn booking(shell: &Arc<Shell>, id: BookingId, command: BookingCommand) {
-    let shell = Arc::clone(shell);
-    shell.clone().spawn(async move { insisted(&shell, id, command).await });
+/// The window of a booking begins. Where that can be recorded only after its end, it has passed without a session.
+pub(super) async fn start(shell: Arc<Shell>, id: BookingId) {
+    let command = || BookingCommand::StartSession { now: shell.clock.wall() };
+    let started = shell.insist_on::<BookingSide>(id, command, Shell::metadata(Actor::System)).await;
+    if let Some(Err(refused)) = started {
+        tracing::info!(%id, %refused, "a session was not started");
+    }
 }
 
 async fn insisted(shell: &Arc<Shell>, id: BookingId, command: BookingCommand) {
@@ -91,7 +92,17 @@ async fn insisted(shell: &Arc<Shell>, id: BookingId, command: BookingCommand) {
 
 /// The window of a booking whose room never opened is over.
 async fn end_unopened(shell: Arc<Shell>, id: BookingId) {
-    let Ok(booking) = shell.state::<BookingSide>(id).await else { return };
+    let booking = loop {
+        match shell.state::<BookingSide>(id).await {
+            Ok(booking) => break booking,
+            Err(refused) => {
+                tracing::warn!(%refused, %id, "a booking whose window is over cannot be read yet")
+            }
+        }
+        if shell.pause(AGAIN).await {
+            return;
+        }
+    };
     let Some(state) = booking.state().filter(|state| !state.phase.is_over()) else { return };
     if shell.rooms.get(state.room_id).is_some_and(|room| room.phase() != Phase::Waiting) {
         return;
@@ -102,7 +113,7 @@ async fn end_unopened(shell: Arc<Shell>, id: BookingId) {
     }
     let (due_at, now) = (state.window.ends_at, shell.clock.wall());
     let command = BookingCommand::EndSession { cause: Cause::WindowClosed, due_at, room_closed: false, now };
-    self::booking(&shell, id, command);
+    insisted(&shell, id, command).await;
 }
 
 /// The grace of a session's robot is over.
@@ -209,7 +220,10 @@ async fn reported(shell: Arc<Shell>, event: MediaEvent) {
                 return;
             }
             let command = RobotCommand::StartPublishing { peer_id: peer, now };
-            shell.insist::<RobotSide>(robot, command, Shell::metadata(Actor::Robot(robot))).await;
+            let metadata = Shell::metadata(Actor::Robot(robot));
+            if let Some(Err(refused)) = shell.insist::<RobotSide>(robot, command, metadata).await {
+                tracing::warn!(%robot, %refused, "that a robot publishes was not recorded");
+            }
         }
         // A viewer's peer is opened in the log before it is answered.
         MediaEvent::Connected { kind: PeerKind::Viewer { .. }, .. } | MediaEvent::FirstMedia { .. } => {}

@@ -16,7 +16,7 @@ use super::lab_bookings::{required, told};
 use super::live::End;
 use super::refusal::{Answer, Refused};
 use super::robot::{self, RobotSide};
-use super::robot_messages::StopRecorded;
+use super::robot_messages::{Revoked, StopRecorded};
 use super::shell::Shell;
 use crate::correlation;
 
@@ -83,10 +83,16 @@ impl Lab {
         let now = self.shell.clock.wall();
         let command = RobotCommand::RevokeCredential { credential_id: credential, by, now };
         self.would(robot, &command).await?;
+        self.shell.turns.revoked.add(credential);
         if self.shell.rooms.credential(robot) == Some(credential) || self.shell.peers.is_by(robot, credential)
         {
             robot::end_publishing(robot, Cause::CredentialRevoked, &self.shell);
         }
+        let shell = Arc::clone(&self.shell);
+        self.shell.spawn(async move {
+            // Fails only when the actors are gone.
+            let _ = shell.robot(robot).ask(Revoked { credential }).await;
+        });
         self.record_robot(robot, command, by, vec![]).await
     }
 
@@ -98,7 +104,7 @@ impl Lab {
         token_sha256: &str,
     ) -> Answer<Principal> {
         let state = self.shell.state::<RobotSide>(robot).await?;
-        if state.accepts(credential, token_sha256) {
+        if state.accepts(credential, token_sha256) && !self.shell.turns.revoked.has(credential) {
             Ok(Principal::Robot { id: robot, credential })
         } else {
             Err(Refused::new(Reason::BadToken))

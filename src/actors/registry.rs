@@ -1,6 +1,7 @@
 //! Starts an actor when somebody asks for it and lets idle ones go.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::prelude::*;
@@ -13,6 +14,9 @@ use super::robot::RobotSide;
 use super::room::RoomSide;
 use super::shell::Shell;
 use crate::clock::BootInstant;
+
+/// Live actors of one kind that are kept for having been used lately. Who asks for ever new ids, known or not, starts an actor for each.
+const MOST_IDLE: usize = 1_000;
 
 /// All live actors.
 pub(crate) struct Registry {
@@ -51,6 +55,8 @@ impl Registry {
 /// The live actors of one kind.
 pub(crate) struct Shelf<K: Kind> {
     live: Mutex<HashMap<K::Id, Entry<K>>>,
+    /// From how many on those that nobody needs are let go at once.
+    look_at: AtomicUsize,
 }
 
 struct Entry<K: Kind> {
@@ -62,13 +68,22 @@ struct Entry<K: Kind> {
 
 impl<K: Kind> Shelf<K> {
     pub(crate) fn new() -> Self {
-        Self { live: Mutex::new(HashMap::new()) }
+        Self { live: Mutex::new(HashMap::new()), look_at: AtomicUsize::new(MOST_IDLE) }
     }
 
     /// The actor of `id`, started if it is not running.
     pub(crate) fn get(&self, id: K::Id, shell: &Arc<Shell>) -> Handle<K> {
         let mut live = self.live();
+        if live.len() >= self.look_at.load(Ordering::Relaxed) && !live.contains_key(&id) {
+            live.retain(|id, entry| Arc::strong_count(&entry.held) > 1 || K::is_needed(*id, shell));
+            // Where most are needed, looking through them at each new one would cost more than it frees.
+            self.look_at.store(MOST_IDLE.max(2 * live.len()), Ordering::Relaxed);
+        }
         let entry = live.entry(id).or_insert_with(|| Entry::start(id, shell));
+        if !entry.address.connected() {
+            // It panicked, and whatever it held is lost: the log has what counts.
+            *entry = Entry::start(id, shell);
+        }
         entry.used = shell.clock.boot();
         Handle { address: entry.address.clone(), _held: Arc::clone(&entry.held) }
     }

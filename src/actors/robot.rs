@@ -95,7 +95,7 @@ impl Kind for RobotSide {
 }
 
 impl RobotSide {
-    fn is_linked_by(&self, credential: CredentialId) -> bool {
+    pub(super) fn is_linked_by(&self, credential: CredentialId) -> bool {
         self.link.as_ref().is_some_and(|link| link.credential == credential)
     }
 
@@ -153,7 +153,7 @@ impl RobotSide {
     }
 
     /// What it sends was ended when this was asked for; whatever it negotiated until this was recorded ends with it.
-    fn shut_out(&mut self, cause: Cause, shell: &Arc<Shell>) {
+    pub(super) fn shut_out(&mut self, cause: Cause, shell: &Arc<Shell>) {
         self.unlink(shell, Some(Reason::BadToken));
         self.asked_until = None;
         end_publishing(self.id, cause, shell);
@@ -204,14 +204,18 @@ impl RobotSide {
     pub(super) fn may_publish(
         &self,
         connection: ConnectionId,
-        now: BootInstant,
+        shell: &Shell,
     ) -> Answer<(BootInstant, CredentialId)> {
+        let now = shell.clock.boot();
         let Some(link) = self.link.as_ref().filter(|link| link.connection == connection) else {
             return Err(Refused::because(
                 Reason::Conflict,
                 "Another connection of this robot has replaced this one.",
             ));
         };
+        if shell.turns.revoked.has(link.credential) {
+            return Err(Refused::new(Reason::BadToken));
+        }
         let until = self
             .asked_until
             .filter(|until| *until > now)

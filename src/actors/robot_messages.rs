@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use curfew_domain::{Actor as By, Cause, ConnectionId, CredentialId, RobotCommand};
+use curfew_domain::{Actor as By, Cause, ConnectionId, CredentialId, Reason, RobotCommand};
 
 use super::keeper::Keeper;
 use super::lab::{Negotiated, Outbox};
@@ -29,6 +29,9 @@ impl Handler<Connected> for Keeper<RobotSide> {
 
     fn handle(&mut self, message: Connected, _: &mut Self::Context) -> Self::Result {
         let Connected { connection, credential, outbox } = message;
+        if self.shell.turns.revoked.has(credential) {
+            return AtomicResponse::new(Box::pin(fut::ready(Err(Refused::new(Reason::BadToken)))));
+        }
         let now = self.shell.clock.wall();
         let command = RobotCommand::Connect { connection_id: connection, credential_id: credential, now };
         let metadata = Shell::metadata(By::Robot(self.id));
@@ -45,6 +48,25 @@ impl Keeper<RobotSide> {
     fn refresh(&mut self, ended: Option<Cause>) {
         if let Some(state) = self.entity.held() {
             self.kind.refresh(state, &self.shell, ended);
+        }
+    }
+}
+
+/// An admin revoked a credential: the line by it ends, whenever that can be recorded.
+pub(crate) struct Revoked {
+    pub(crate) credential: CredentialId,
+}
+
+impl Message for Revoked {
+    type Result = ();
+}
+
+impl Handler<Revoked> for Keeper<RobotSide> {
+    type Result = ();
+
+    fn handle(&mut self, message: Revoked, _: &mut Self::Context) {
+        if self.kind.is_linked_by(message.credential) {
+            self.kind.shut_out(Cause::CredentialRevoked, &self.shell);
         }
     }
 }
@@ -136,7 +158,7 @@ impl Handler<RobotOffer> for Keeper<RobotSide> {
     fn handle(&mut self, message: RobotOffer, _: &mut Self::Context) -> Self::Result {
         let RobotOffer { connection, sdp } = message;
         let robot = self.id;
-        let (deadline, key) = match self.kind.may_publish(connection, self.shell.clock.boot()) {
+        let (deadline, key) = match self.kind.may_publish(connection, &self.shell) {
             Ok((deadline, _)) => (deadline, OfferKey::of(&sdp)),
             Err(refused) => return Box::pin(fut::ready(Err(refused))),
         };
@@ -153,7 +175,7 @@ impl Handler<RobotOffer> for Keeper<RobotSide> {
         Box::pin(answering.into_actor(self).then(move |answer: Answer<Negotiated>, keeper, _| {
             let shell = Arc::clone(&keeper.shell);
             // While it was built, its connection may have been replaced or let go, and its session have ended.
-            let still_may = keeper.kind.may_publish(connection, shell.clock.boot());
+            let still_may = keeper.kind.may_publish(connection, &shell);
             if let (Ok(answer), Ok((until, credential))) = (&answer, &still_may) {
                 let owner = Owner::Robot { robot, credential: *credential };
                 shell.peers.insert(owner, key, answer.clone());

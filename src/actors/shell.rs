@@ -98,16 +98,29 @@ impl Shell {
         command: <K::Aggregate as Aggregate>::Command,
         metadata: Metadata,
     ) -> Option<Result<Decided<K::Aggregate>, <K::Aggregate as Aggregate>::Error>> {
+        self.insist_on::<K>(id, move || command.clone(), metadata).await
+    }
+
+    /// As [`Self::insist`], with a command that is made anew for each try: one that depends on when it is decided.
+    pub(crate) async fn insist_on<K: Kind>(
+        self: &Arc<Self>,
+        id: K::Id,
+        command: impl Fn() -> <K::Aggregate as Aggregate>::Command + Send,
+        metadata: Metadata,
+    ) -> Option<Result<Decided<K::Aggregate>, <K::Aggregate as Aggregate>::Error>> {
         let mut wait = FIRST_RETRY;
         loop {
-            let message = Command { command: command.clone(), metadata: metadata.clone() };
+            let message = Command { command: command(), metadata: metadata.clone() };
             match self.actor::<K>(id).ask(message).await {
                 Ok(Ok(decided)) => return Some(Ok(decided)),
                 Ok(Err(Undecided::Refused(refused))) => return Some(Err(refused)),
                 Ok(Err(Undecided::Store(error))) => {
                     tracing::warn!(%error, %id, kind = K::Aggregate::TYPE, "not recorded yet");
                 }
-                Err(_) => return None,
+                // The actor is gone: with the server, which the pause tells, or by itself, and the next try finds another.
+                Err(refused) => {
+                    tracing::debug!(%refused, %id, kind = K::Aggregate::TYPE, "no actor answered")
+                }
             }
             if self.pause(wait).await {
                 return None;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use curfew_domain::{AccountId, Actor};
+use curfew_domain::{AccountId, Actor, CredentialId};
 use tokio::sync::OwnedMutexGuard;
 
 /// What is looked up and then made, or taken away, by one at a time.
@@ -15,13 +15,35 @@ pub(crate) struct Turns {
     pub(crate) slugs: tokio::sync::Mutex<HashSet<String>>,
     pub(crate) watches: tokio::sync::Mutex<()>,
     pub(crate) leaving: Arc<Leaving>,
+    pub(crate) revoked: Revoked,
     /// The log's end when the process began.
     pub(crate) began_at: u64,
 }
 
 impl Turns {
     pub(crate) fn new(began_at: u64) -> Self {
-        Self { slugs: Default::default(), watches: Default::default(), leaving: Arc::default(), began_at }
+        Self {
+            slugs: Default::default(),
+            watches: Default::default(),
+            leaving: Arc::default(),
+            revoked: Revoked::default(),
+            began_at,
+        }
+    }
+}
+
+/// The credentials that were revoked since the process began, from the moment an admin said so: the record may take as long as the disk
+/// is full, and they open nothing meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Revoked(Mutex<HashSet<CredentialId>>);
+
+impl Revoked {
+    pub(crate) fn add(&self, credential: CredentialId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(credential);
+    }
+
+    pub(crate) fn has(&self, credential: CredentialId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&credential)
     }
 }
 

@@ -123,11 +123,11 @@ impl Robot {
         Ok(events)
     }
 
-    /// Another peer connection takes the place of the one before, whose end is recorded first by `EndPublishing` or, when
+    /// The connection was admitted when it was answered: it counts also where the robot's line is down by now. Another peer connection takes the place of the one before, whose end is recorded first by `EndPublishing` or, when
     /// nobody said so, here.
     pub(super) fn start_publishing(&self, peer_id: PeerId, now: DateTime<Utc>) -> Decision {
-        if !self.is_online() {
-            return Err(RobotError::Offline);
+        if self.profile.is_none() {
+            return Err(RobotError::NotRegistered);
         }
         if self.publishing().is_some_and(|publishing| publishing.peer_id == peer_id) {
             return Ok(vec![]);

@@ -1,5 +1,6 @@
-use curfew_domain::{Fact, Reason, RobotChoice, RobotEvent, Window};
+use curfew_domain::{CredentialId, Fact, Reason, RobotChoice, RobotEvent, Window};
 use curfew_projections::Status;
+use uuid::Uuid;
 
 use super::world::{World, account, eventually, minute};
 use crate::actors::workflows::Runner;
@@ -112,6 +113,24 @@ async fn a_claim_that_is_delivered_again_reserves_no_other_robot() {
     let before = world.facts().await;
     Runner::from_the_start(world.lab.shell.clone()).catch_up().await;
     assert_eq!(world.facts().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_ever_new_ids_keeps_no_actors() {
+    let world = World::new().await;
+    let shell = &world.lab.shell;
+    let robot = world.robot("one").await;
+    let (_, _robot_side) = world.connect(robot).await;
+    for number in 0..2_500 {
+        let id = Uuid::from_u128(number);
+        let (unknown, nobody) = (world.lab.booking(id.into()).await, CredentialId::from(id));
+        assert_eq!(unknown.map(drop).expect_err("there is none").reason, Reason::NotFound);
+        let forged = world.lab.authenticate_robot(id.into(), nobody, "forged").await;
+        assert_eq!(forged.expect_err("there is none").reason, Reason::BadToken);
+    }
+    assert!(shell.registry.len() < 2_100, "{} actors", shell.registry.len());
+    assert!(shell.rooms.is_online(robot));
+    assert!(world.lab.robot(robot).await.expect("known").is_online(), "what is needed stays");
 }
 
 #[tokio::test(flavor = "multi_thread")]

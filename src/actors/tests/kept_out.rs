@@ -6,9 +6,11 @@ use curfew_domain::{BookingEvent, Cause, Fact, LabEvent, Reason, RobotEvent, Roo
 use curfew_projections::Status;
 
 use super::sessions::viewer_offer;
-use super::world::{World, eventually, keep_out};
+use super::standing::ROBOT_OFFER;
+use super::world::{Connection, World, eventually, keep_out};
+use crate::actors::booking::BookingSide;
 use crate::actors::deadlines::{Due, Fired};
-use crate::actors::{OfferTarget, Recorded, dispatch};
+use crate::actors::{OfferTarget, Principal, Recorded, dispatch};
 use crate::protocol::ServerMessage;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,6 +65,64 @@ async fn a_stop_waits_once_for_all_that_the_disk_does_not_take_and_is_recorded_i
     tokio::time::timeout(3 * patience, world.lab.shutdown()).await.expect("it stops");
     let last = world.facts().await.pop();
     assert!(matches!(last, Some(Fact::Lab(LabEvent::ServerStopped { .. }))), "{last:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_credential_opens_nothing_though_the_disk_does_not_take_that() {
+    let world = World::impatient().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let (principal, mut line) = world.connect(robot).await;
+    let Principal::Robot { credential, .. } = principal else { panic!("a robot") };
+    world.book(&viewer, robot, 0, 10).await.expect("free");
+    line.next(|message| matches!(message, ServerMessage::Publish(_)).then_some(())).await;
+    world.lab.robot_offer(robot, line.id, ROBOT_OFFER.to_owned()).await.expect("it was asked to");
+    let disk = keep_out(&world, "CredentialRevoked").await;
+    assert_eq!(world.lab.revoke_credential(&world.admin, robot, credential).await, Ok(Recorded(false)));
+    let bad_token = |message: &ServerMessage| match message {
+        ServerMessage::Error(error) => Some(error.code.clone()),
+        _ => None,
+    };
+    assert_eq!(line.next(bad_token).await, "bad_token");
+    assert!(line.inbox.recv().await.is_none(), "its line ends");
+    assert_eq!(world.lab.shell.media.stats().await.publishers, 0);
+    assert!(world.lab.robot_offer(robot, line.id, ROBOT_OFFER.to_owned()).await.is_err());
+    let again = world.lab.authenticate_robot(robot, credential, &"ab".repeat(32)).await;
+    assert_eq!(again.expect_err("revoked").reason, Reason::BadToken);
+    let again = Connection::new();
+    let connected = world.lab.robot_connected(&principal, again.id, again.outbox.clone()).await;
+    assert_eq!(connected.expect_err("revoked").reason, Reason::BadToken);
+    disk.release().await;
+    world.until(|fact| matches!(fact, Fact::Robot(RobotEvent::CredentialRevoked { .. })).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_passes_while_nothing_can_be_recorded_had_no_session() {
+    let world = World::impatient().await;
+    let (robot, viewer) = (world.robot("one").await, world.viewer().await);
+    let booked = world.book(&viewer, robot, 10, 11).await.expect("free");
+    let disk = keep_out(&world, "SessionStarted").await;
+    world.clock.advance(Duration::from_mins(10));
+    let mut starting = std::pin::pin!(dispatch::start(world.lab.shell.clone(), booked.id));
+    tokio::select! {
+        biased;
+        () = &mut starting => panic!("that it starts cannot be recorded"),
+        // Answered after the first try, which fails.
+        state = world.lab.shell.state::<BookingSide>(booked.id) => drop(state),
+    }
+    world.clock.advance(Duration::from_mins(2));
+    disk.release().await;
+    starting.await;
+    world.advance(Duration::ZERO);
+    world.until_status(booked.id, Status::Ended).await;
+    let row = world.projector.reads().booking(booked.id).await.expect("read").expect("there");
+    assert_eq!(row.cause, Some(Cause::WindowClosed));
+    let begun = |fact: &Fact| {
+        matches!(
+            fact,
+            Fact::Booking(BookingEvent::SessionStarted { .. }) | Fact::Room(RoomEvent::Opened { .. })
+        )
+    };
+    assert!(!world.facts().await.iter().any(begun), "nothing ran");
 }
 
 #[tokio::test(flavor = "multi_thread")]

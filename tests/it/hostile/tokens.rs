@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Row};
+use uuid::Uuid;
 
 use super::{Stranger, refused};
 use crate::support::Signaling;
@@ -37,6 +38,12 @@ async fn forged(stranger: &Stranger, key: &[u8]) {
         "x".to_owned(),
         "x".repeat(3_000),
         format!("curfew_robot_{}", "0".repeat(64)),
+        // Another robot each time: what is looked up for it is not to stay.
+        format!(
+            "curfew_robot_{}{}_x",
+            Uuid::from_u128(rand::random()).simple(),
+            Uuid::from_u128(rand::random()).simple()
+        ),
         token(&hs256, &with("exp", json!(now - 1)), key),
         token(&hs256, &with("nbf", json!(now + 60)), key),
         token(&hs256, &with("aud", json!("other")), key),
