@@ -46,10 +46,12 @@ prop_compose! {
         slot_minutes in prop::sample::select(vec![15_u32, 30, 45, 60, 90, 240]),
         (min_minutes, more) in (1_u32..90, 0_u32..300),
         days_ahead in 0_u32..40,
-        lead_minutes in prop::sample::select(vec![0_u32, 30, 1_440]),
+        lead in prop::sample::select(vec![0_u32, 30, 1_440]),
         closed in prop::option::weighted(0.2, day()),
         week in prop::collection::btree_map(weekday(), prop::option::weighted(0.7, hours()), 0..4),
     ) -> LabRules {
+        // Rules that leave nothing to be booked are refused.
+        let lead_minutes = if lead < days_ahead * 1_440 { lead } else { 0 };
         LabRules {
             zone, open_hours, slot_minutes, min_minutes, max_minutes: min_minutes + more, days_ahead,
             lead_minutes, closures: closed.into_iter().collect(), weekday_hours: week, ..LabRules::default()

@@ -14,8 +14,6 @@ pub enum RobotError {
     UnknownCredential,
     #[error("the robot has as many credentials as it may have")]
     TooManyCredentials,
-    #[error("the robot is offline")]
-    Offline,
     #[error("the window is empty")]
     EmptyWindow,
     #[error("the window is over")]
@@ -49,7 +47,6 @@ impl Refusal for RobotError {
             Self::Retired => Reason::NotAvailable,
             Self::Invalid(_) | Self::EmptyWindow => Reason::Invalid,
             Self::UnknownCredential => Reason::BadToken,
-            Self::Offline => Reason::RobotOffline,
             Self::WindowOver | Self::SlotReleased => Reason::WindowClosed,
             Self::SlotTaken => Reason::SlotTaken,
             Self::UnderMaintenance => Reason::UnderMaintenance,

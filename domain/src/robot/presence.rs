@@ -123,8 +123,8 @@ impl Robot {
         Ok(events)
     }
 
-    /// The connection was admitted when it was answered: it counts also where the robot's line is down by now. Another peer connection takes the place of the one before, whose end is recorded first by `EndPublishing` or, when
-    /// nobody said so, here.
+    /// The connection was admitted when it was answered: it counts also where the robot's line is down by now. It takes the place of
+    /// the one before, whose end is recorded first by `EndPublishing` or, when nobody said so, here.
     pub(super) fn start_publishing(&self, peer_id: PeerId, now: DateTime<Utc>) -> Decision {
         if self.profile.is_none() {
             return Err(RobotError::NotRegistered);
