@@ -243,14 +243,14 @@ fn write_json(file: &Path, record: &Record, app: &RunningApp, booking: &Value) -
 }
 
 fn greet(record: &Record, app: &RunningApp, booking: &Value) -> anyhow::Result<()> {
-    output::line(format!("\n  Curfew is at  http://{}\n", reachable(app)))?;
+    output::greeting(format!("\n  Curfew is at  http://{}\n", reachable(app)))?;
     for account in &record.accounts {
-        output::line(format!("  {:<8} {:<22} {}", account.role.name(), account.email, account.password))?;
+        output::greeting(format!("  {:<8} {:<22} {}", account.role.name(), account.email, account.password))?;
     }
     let ends_at = booking["ends_at"].as_str().unwrap_or_default();
     let robot = record.robots.iter().find(|robot| booking["robot_id"] == json!(robot.id));
     let robot = robot.map_or("a robot", |robot| &robot.name);
-    output::line(format!(
+    output::greeting(format!(
         "\n  The viewer's session with {robot} is open until {ends_at}: sign in as the viewer, go to\n  \
          My bookings, press Watch. Ctrl-C ends the demo.\n"
     ))?;

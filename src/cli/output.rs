@@ -12,6 +12,14 @@ pub(super) fn line(text: impl AsRef<str>) -> io::Result<()> {
     out.flush()
 }
 
+/// As [`line`], of what goes on whether or not anybody reads on: whoever read enough of it may close the pipe.
+pub(super) fn greeting(text: impl AsRef<str>) -> io::Result<()> {
+    match line(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
 /// One JSON document for programs.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();

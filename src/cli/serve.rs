@@ -52,12 +52,12 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
 
 /// Says where the server is and, while nobody could administer it, how to become the one who can.
 async fn greet(app: &RunningApp) -> anyhow::Result<()> {
-    output::line(format!("Serving on {}", app.base_url))?;
+    output::greeting(format!("Serving on {}", app.base_url))?;
     if app.core.accounts().has_admin().await? {
         return Ok(());
     }
     let link = app.core.accounts().first_admin_link().await?;
-    output::line(format!(
+    output::greeting(format!(
         "There is no admin yet. Open this link to become one; it works once, until {}:\n  {}",
         link.expires_at.format("%H:%M UTC"),
         link.url

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::outside::server::{Server, tail};
-use crate::support::{Client, PASSWORD, TestApp};
+use crate::support::{Client, PASSWORD, TestApp, fact};
 use rustix::process::{Pid, Signal};
 
 async fn curfew(args: &[&str]) -> Output {
@@ -191,6 +191,30 @@ async fn a_demo_goes_on_where_it_was_with_the_robot_that_is_free() {
     assert_eq!((&again["accounts"], &again["robots"]), (&said["accounts"], &said["robots"]));
     assert_eq!(again["booking"]["robot_id"], said["robots"][1]["id"], "the first is the admin's now");
     stop(&mut second).await;
+}
+
+#[tokio::test]
+async fn a_demo_whose_greeting_nobody_reads_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("demo.json");
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_curfew"))
+        .args(["demo", "--listen", "127.0.0.1:0", "--json"])
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("starts");
+    drop(demo.stdout.take());
+    // Written before the greeting.
+    let written = async {
+        while !tokio::fs::read(&file).await.is_ok_and(|bytes| serde_json::from_slice::<Value>(&bytes).is_ok())
+        {
+        }
+    };
+    fact("word of the demo", written).await;
+    let pid = demo.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).expect("it runs");
+    rustix::process::kill_process(pid, Signal::INT).expect("told");
+    assert!(demo.wait().await.expect("it ends").success(), "it ended for no better reason than that");
 }
 
 #[tokio::test]
