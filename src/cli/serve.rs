@@ -40,8 +40,13 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let ServeArgs { config, listen, data, zone, public_url } = args;
     let config = Config::load(config.as_deref(), &Flags { listen, data, zone, public_url })?;
     telemetry::start(&config.log, config.log_format);
-    let app = App::start(config, SystemClock::shared()).await?;
-    let told = told_to_stop()?;
+    let mut told = std::pin::pin!(told_to_stop()?);
+    let app = tokio::select! {
+        biased;
+        app = App::start(config, SystemClock::shared()) => app?,
+        // Nobody was served yet, and what a start does is done again by the next.
+        () = &mut told => return Ok(ExitCode::SUCCESS),
+    };
     let outcome = greet(&app).await;
     if outcome.is_ok() {
         told.await;

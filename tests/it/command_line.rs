@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::outside::server::{Server, tail};
-use crate::support::{Client, PASSWORD, TestApp, fact};
+use crate::support::{Client, PASSWORD, TestApp};
 use rustix::process::{Pid, Signal};
 
 async fn curfew(args: &[&str]) -> Output {
@@ -194,27 +194,27 @@ async fn a_demo_goes_on_where_it_was_with_the_robot_that_is_free() {
 }
 
 #[tokio::test]
-async fn a_demo_whose_greeting_nobody_reads_goes_on() {
+async fn a_server_whose_greeting_nobody_reads_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("demo.json");
-    let mut demo = Command::new(env!("CARGO_BIN_EXE_curfew"))
-        .args(["demo", "--listen", "127.0.0.1:0", "--json"])
-        .arg(&file)
+    let mut server = Command::new(env!("CARGO_BIN_EXE_curfew"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder.path().join("data"))
+        .env("CURFEW_MEDIA__LISTEN", "127.0.0.1:0")
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .expect("starts");
-    drop(demo.stdout.take());
-    // Written before the greeting.
-    let written = async {
-        while !tokio::fs::read(&file).await.is_ok_and(|bytes| serde_json::from_slice::<Value>(&bytes).is_ok())
-        {
-        }
-    };
-    fact("word of the demo", written).await;
-    let pid = demo.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).expect("it runs");
+    drop(server.stdout.take());
+    let mut log = BufReader::new(server.stderr.take().expect("piped")).lines();
+    // Said before the greeting.
+    while !log.next_line().await.expect("text").expect("it starts").contains("serving http_addr") {}
+    let pid = server.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).expect("it runs");
     rustix::process::kill_process(pid, Signal::INT).expect("told");
-    assert!(demo.wait().await.expect("it ends").success(), "it ended for no better reason than that");
+    while !log.next_line().await.expect("text").expect("it ended by itself").contains("interrupted; stopping")
+    {
+    }
+    assert!(server.wait().await.expect("it ends").success());
 }
 
 #[tokio::test]
